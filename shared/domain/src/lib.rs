@@ -1,0 +1,43 @@
+//! The words and decisions of sluice: ids, facts, revisions, schedules, file names.
+//!
+//! **Purpose.** One place where each word of the house has its one meaning, and where decisions are
+//! pure functions of their arguments: `now`, ids and settings come in, a decision goes out.
+//!
+//! **Facts in and out.** The facts themselves are defined in [`facts`]; this crate sends none.
+//!
+//! **Why a repeat is harmless.** Nothing here acts.
+//!
+//! **Absent on purpose.** Async, input and output, clocks, randomness, environment variables, wire formats.
+
+mod artifact;
+mod conflict;
+mod digest;
+pub mod facts;
+mod file_name;
+mod kind;
+mod lsid;
+mod particulars;
+mod product;
+mod retention;
+mod revision;
+mod schedule;
+mod site;
+mod time;
+
+pub use artifact::{ArtifactId, ArtifactKey, Instance, InvalidArtifact};
+pub use conflict::{Conflict, UnknownConflict};
+pub use digest::{Digest, InvalidDigest};
+pub use facts::DestinationId;
+pub use file_name::{FileNameFormat, InvalidFormat, InvalidPath, NameValues, RelativePath};
+pub use kind::{Family, Kind, UnknownKind};
+pub use lsid::{InvalidLsid, Lsid};
+pub use particulars::Particulars;
+pub use product::{Product, UnknownProduct};
+pub use retention::Retention;
+pub use revision::Revision;
+pub use schedule::{
+    InvalidDuration, InvalidPeriod, Period, TimeWithoutDays, Timetable, format_duration,
+    parse_duration,
+};
+pub use site::{InvalidSite, SiteHost};
+pub use time::{ApplianceTime, Slot};
