@@ -1,0 +1,18 @@
+//! Objects by name, on a local disk or in S3, Azure or Google storage.
+//!
+//! **Purpose.** What staging and object-store destinations share; the only crate that knows `object_store`.
+//! Content streams in and out through memory of a fixed size, however large it is.
+//!
+//! **Facts in and out.** None.
+//!
+//! **Why a repeat is harmless.** An object appears whole under its name or not at all, a second put of the same
+//! content leaves the same object, and deleting what is gone is success.
+//!
+//! **Absent on purpose.** Retention, digests and naming (their callers'); appending; renaming; locks.
+
+mod error;
+mod store;
+mod unfinished;
+
+pub use error::{OpenError, PutError, StoreError};
+pub use store::{Fetched, Object, Store};

@@ -1,0 +1,292 @@
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart,
+};
+use tokio_util::io::ReaderStream;
+use url::Url;
+
+use crate::{OpenError, PutError, StoreError};
+
+/// A part of a local file: what one write takes.
+const LOCAL_PART_BYTES: usize = 1 << 20;
+/// A part of an upload. S3 takes 10,000 parts of at least 5 MiB: this makes objects of up to 80 GB possible.
+const REMOTE_PART_BYTES: usize = 8 << 20;
+/// Parts under way at one time; with the one that is being filled they bound the memory of a put.
+const PARTS_IN_FLIGHT_MAX: usize = 2;
+/// How much of a local file one read takes.
+const READ_BYTES: usize = 256 << 10;
+/// The environment variables that the stores' own settings come from.
+const SETTINGS_PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+
+/// A store of objects; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    prefix: Path,
+    place: Arc<str>,
+    part_bytes: usize,
+    pub(crate) folder: Option<Arc<std::path::Path>>,
+}
+
+/// An object that a listing or a look at it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written, by the store's clock.
+    pub modified: DateTime<Utc>,
+}
+
+/// An object that is being read.
+pub struct Fetched {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its content.
+    pub stream: BoxStream<'static, Result<Bytes, StoreError>>,
+}
+
+impl Store {
+    /// Opens the store at a URL: `file:///folder` (made where it is missing), `s3://`, `az://`, `gs://`.
+    ///
+    /// Credentials, regions and endpoints of the latter come from the environment, under their vendors' usual names.
+    ///
+    /// # Errors
+    /// When the URL is none, the folder can't be made, or the environment lacks something.
+    pub async fn open(url: &str) -> Result<Store, OpenError> {
+        let parsed = Url::parse(url).map_err(|_| OpenError::Url { url: url.to_owned() })?;
+        if parsed.scheme() == "file" {
+            Store::open_folder(&parsed).await
+        } else {
+            Store::open_remote(&parsed)
+        }
+    }
+
+    async fn open_folder(url: &Url) -> Result<Store, OpenError> {
+        let folder: PathBuf =
+            url.to_file_path().map_err(|()| OpenError::Url { url: url.to_string() })?;
+        let failed = |source| OpenError::Folder { folder: folder.display().to_string(), source };
+        tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
+        let inner = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(|source| OpenError::Settings { place: url.to_string(), source })?
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
+        Ok(Store {
+            inner: Arc::new(inner),
+            prefix: Path::default(),
+            place: url.as_str().into(),
+            part_bytes: LOCAL_PART_BYTES,
+            folder: Some(folder.into()),
+        })
+    }
+
+    fn open_remote(url: &Url) -> Result<Store, OpenError> {
+        let place = without_credentials(url);
+        let settings = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| SETTINGS_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let (inner, prefix) = object_store::parse_url_opts(url, settings)
+            .map_err(|source| OpenError::Settings { place: place.clone(), source })?;
+        Ok(Store {
+            inner: inner.into(),
+            prefix,
+            place: place.into(),
+            part_bytes: REMOTE_PART_BYTES,
+            folder: None,
+        })
+    }
+
+    /// The store's URL, without credentials.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Stores a stream under a name, replacing what was there, and returns its size.
+    ///
+    /// The name shows the whole content or what it showed before, also when this is cancelled; memory is bounded by a few parts.
+    ///
+    /// # Errors
+    /// When the stream breaks off, or the store does not take it.
+    pub async fn put<S, E>(&self, name: &str, content: S) -> Result<u64, PutError<E>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Error + 'static,
+    {
+        let failed = |source| PutError::Store(self.error("write", name, source));
+        let path = self.path(name).map_err(PutError::Store)?;
+        let upload = self.inner.put_multipart(&path).await.map_err(failed)?;
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, self.part_bytes);
+        let mut content = pin!(content);
+        let mut size = 0;
+        while let Some(piece) = content.next().await {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(cause) => {
+                    // The content's error is the one to tell; parts that stay behind are the store's own to expire.
+                    let _ = writer.abort().await;
+                    return Err(PutError::Content { object: name.to_owned(), cause });
+                }
+            };
+            if let Err(source) = writer.wait_for_capacity(PARTS_IN_FLIGHT_MAX).await {
+                let _ = writer.abort().await;
+                return Err(failed(source));
+            }
+            size += piece.len() as u64;
+            writer.put(piece);
+        }
+        writer.finish().await.map_err(failed)?;
+        Ok(size)
+    }
+
+    /// Stores a few bytes in one request: under a new name only (`create_only`), or replacing what was there.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when it was to be created and is there; else when the store does not take it.
+    pub async fn put_small(
+        &self,
+        name: &str,
+        bytes: Bytes,
+        create_only: bool,
+    ) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        let mode = if create_only { PutMode::Create } else { PutMode::Overwrite };
+        self.inner
+            .put_opts(&path, bytes.into(), PutOptions::from(mode))
+            .await
+            .map(|_| ())
+            .map_err(|source| self.error("write", name, source))
+    }
+
+    /// Opens an object for reading.
+    ///
+    /// # Errors
+    /// When it is not there, or the store can't be read.
+    pub async fn get(&self, name: &str) -> Result<Fetched, StoreError> {
+        let path = self.path(name)?;
+        let found =
+            self.inner.get(&path).await.map_err(|source| self.error("read", name, source))?;
+        let size = found.meta.size;
+        let (store, name) = (self.clone(), name.to_owned());
+        let stream = match found.payload {
+            // The store's own stream of a local file goes in steps of 8 KiB, each a trip to another thread.
+            GetResultPayload::File(file, _) => {
+                ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES)
+                    .map_err(move |source| store.read_error(&name, source))
+                    .boxed()
+            }
+            GetResultPayload::Stream(stream) => {
+                stream.map_err(move |source| store.error("read", &name, source)).boxed()
+            }
+        };
+        Ok(Fetched { size, stream })
+    }
+
+    /// Looks at an object without reading it.
+    ///
+    /// # Errors
+    /// When it is not there, or the store can't be read.
+    pub async fn head(&self, name: &str) -> Result<Object, StoreError> {
+        let path = self.path(name)?;
+        let meta =
+            self.inner.head(&path).await.map_err(|source| self.error("look at", name, source))?;
+        Ok(Object { name: name.to_owned(), size: meta.size, modified: meta.last_modified })
+    }
+
+    /// Deletes an object; one that is gone already is success.
+    ///
+    /// # Errors
+    /// When the store does not let us, or can't be reached.
+    pub async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        match self.inner.delete(&path).await {
+            Ok(()) => Ok(()),
+            Err(source) => match self.error("delete", name, source) {
+                error if error.is_gone() => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The objects below a folder of names (`""`: all), in no promised order.
+    pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<Object, StoreError>> {
+        let below = if prefix.is_empty() { Ok(self.prefix.clone()) } else { self.path(prefix) };
+        let below = match below {
+            Ok(below) => below,
+            Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
+        };
+        let (store, prefix) = (self.clone(), prefix.to_owned());
+        self.inner
+            .list(Some(&below))
+            .map(move |found| match found {
+                Ok(meta) => Ok(store.object(&meta)),
+                Err(source) => Err(store.error("list", &prefix, source)),
+            })
+            .boxed()
+    }
+
+    fn object(&self, meta: &ObjectMeta) -> Object {
+        let name = match meta.location.prefix_match(&self.prefix) {
+            Some(parts) => parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"),
+            None => meta.location.to_string(),
+        };
+        Object { name, size: meta.size, modified: meta.last_modified }
+    }
+
+    fn path(&self, name: &str) -> Result<Path, StoreError> {
+        let refused = || StoreError::Name { object: name.to_owned() };
+        let relative = Path::parse(name).map_err(|_| refused())?;
+        // `Path::parse` forgives separators at the ends; two names for one object are one too many.
+        if name.is_empty() || relative.as_ref() != name {
+            return Err(refused());
+        }
+        Ok(Path::from_iter(self.prefix.parts().chain(relative.parts())))
+    }
+
+    fn read_error(&self, name: &str, source: std::io::Error) -> StoreError {
+        let source =
+            object_store::Error::Generic { store: "LocalFileSystem", source: source.into() };
+        self.error("read", name, source)
+    }
+
+    /// An unmounted share shows no object at all, which must not pass for "this one is gone".
+    fn error(&self, deed: &'static str, name: &str, source: object_store::Error) -> StoreError {
+        let error = StoreError::of(deed, name, &self.place, source);
+        let unmounted =
+            error.is_gone() && self.folder.as_deref().is_some_and(|folder| !folder.is_dir());
+        if unmounted {
+            return StoreError::Unmounted { place: self.place.to_string() };
+        }
+        error
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.place).finish()
+    }
+}
+
+fn without_credentials(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that cannot have a user, and so have nothing to hide.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+use std::error::Error;
+
+use bytes::{Bytes, BytesMut};
+use chrono::Utc;
+use domain::facts::ClaimCheck;
+use domain::{ArtifactId, Digest};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use objects::{Object, Store, StoreError};
+use sha2::{Digest as _, Sha256};
+
+use crate::content::{Content, differs};
+use crate::name::{FACT_SUFFIX, object_name};
+use crate::{OpenError, PutError, StagingError};
+
+/// Marks a store as staging, so that an unmounted share is not taken for one that lost its objects.
+const MARK: &str = ".sluice/staging";
+/// Names the epoch of the log that staging belongs to.
+const EPOCH: &str = ".sluice/epoch";
+/// Written and deleted by a probe.
+const PROBE: &str = ".sluice/probe";
+/// Facts are small; anything larger is none.
+const FACT_BYTES_MAX: u64 = 1 << 20;
+
+/// The staging store; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Staging {
+    store: Store,
+}
+
+/// What became of a put: the parts of a claim check that only the content tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// The object's name.
+    pub object: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+impl Staging {
+    /// Opens (or makes) staging at a URL: `file://`, `s3://`, `az://`, `gs://`.
+    ///
+    /// # Errors
+    /// When the URL is none, or the store can't be written.
+    pub async fn open(url: &str) -> Result<Staging, StagingError> {
+        let store = Store::open(url).await.map_err(StagingError::Open)?;
+        match store.put_small(MARK, Bytes::from_static(b"sluice staging\n"), true).await {
+            Ok(()) => {}
+            Err(error) if error.is_taken() => {}
+            Err(error) => return Err(StagingError::Store(error)),
+        }
+        Ok(Staging { store })
+    }
+
+    /// The store's URL, without credentials.
+    pub fn place(&self) -> &str {
+        self.store.place()
+    }
+
+    /// Stages a stream of content as one more attempt of an artifact.
+    ///
+    /// Nothing is visible unless the stream ended well and the store has all of it, durably; memory is bounded.
+    ///
+    /// # Errors
+    /// When the stream breaks off or the store does not take it; the two are told apart.
+    pub async fn put<S, E>(
+        &self,
+        artifact: &ArtifactId,
+        extension: &str,
+        content: S,
+    ) -> Result<Staged, PutError<E>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Error + 'static,
+    {
+        let object = object_name(artifact, extension, Utc::now(), rand::random());
+        let mut hasher = Sha256::new();
+        let hashed = content.inspect_ok(|piece| hasher.update(piece));
+        match self.store.put(&object, hashed).await {
+            Ok(size) => Ok(Staged { object, size, digest: Digest::finish(hasher) }),
+            Err(objects::PutError::Content { object, cause }) => {
+                Err(PutError::Content { object, cause })
+            }
+            Err(objects::PutError::Store(cause)) => Err(PutError::Store { object, cause }),
+        }
+    }
+
+    /// Opens the object of a claim check; the stream fails at its end if it is not what the claim check names.
+    ///
+    /// # Errors
+    /// [`OpenError::Gone`] when it is not there, [`OpenError::Differs`] when its size alone tells, else when the store fails.
+    pub async fn open_checked(&self, claim: &ClaimCheck) -> Result<Content, OpenError> {
+        match self.store.get(&claim.object).await {
+            Ok(fetched) if fetched.size != claim.size => {
+                Err(differs(claim, fetched.size, "(not read)"))
+            }
+            Ok(fetched) => Ok(Content::new(claim.clone(), fetched)),
+            Err(cause) => Err(self.open_error(&claim.object, cause).await),
+        }
+    }
+
+    /// Reads the object of a claim check into memory, verified; for reports.
+    ///
+    /// # Errors
+    /// As [`Staging::open_checked`], and when it is larger than `bytes_max`.
+    pub async fn read_whole(&self, claim: &ClaimCheck, bytes_max: u64) -> Result<Bytes, OpenError> {
+        let too_large =
+            OpenError::TooLarge { object: claim.object.clone(), size: claim.size, bytes_max };
+        let capacity = match usize::try_from(claim.size) {
+            Ok(size) if claim.size <= bytes_max => size,
+            _ => return Err(too_large),
+        };
+        let mut content = self.open_checked(claim).await?;
+        let mut whole = BytesMut::with_capacity(capacity);
+        while let Some(piece) = content.try_next().await? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Lays the fact that names an object beside it; what lay there is replaced.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn lay_fact(&self, object: &str, fact: &[u8]) -> Result<(), StoreError> {
+        let fact = Bytes::copy_from_slice(fact);
+        self.store.put_small(&fact_of(object), fact, false).await
+    }
+
+    /// Whether a fact lies beside an object.
+    ///
+    /// # Errors
+    /// When the store can't tell.
+    pub async fn fact_laid(&self, object: &str) -> Result<bool, StoreError> {
+        self.has(&fact_of(object)).await.map(|fact| fact.is_some())
+    }
+
+    /// The fact that lies beside an object, if any.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn read_fact(&self, object: &str) -> Result<Option<Bytes>, StoreError> {
+        self.read_small(&fact_of(object)).await
+    }
+
+    /// Whether the object of a claim check is there, with the size that it names.
+    ///
+    /// # Errors
+    /// When the store can't tell: never taken for "no", which would fetch everything again.
+    pub async fn holds(&self, claim: &ClaimCheck) -> Result<bool, StoreError> {
+        let found = self.has(&claim.object).await?;
+        Ok(found.is_some_and(|object| object.size == claim.size))
+    }
+
+    /// The staged objects (not the facts beside them) below a folder of names; `""`: all.
+    pub fn objects(&self, prefix: &str) -> BoxStream<'static, Result<Object, StoreError>> {
+        self.store
+            .list(prefix)
+            .try_filter(|object| {
+                let ours =
+                    object.name.starts_with(".sluice/") || object.name.ends_with(FACT_SUFFIX);
+                std::future::ready(!ours)
+            })
+            .boxed()
+    }
+
+    /// Removes an object and the fact beside it; the fact first, so that no rebuilt log names a missing object.
+    ///
+    /// # Errors
+    /// When the store does not let us.
+    pub async fn remove(&self, object: &str) -> Result<(), StoreError> {
+        self.store.delete(&fact_of(object)).await?;
+        self.store.delete(object).await
+    }
+
+    /// Removes what killed processes left of their puts, unchanged for `age`; returns how many.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn sweep_unfinished(&self, age: std::time::Duration) -> Result<u64, StoreError> {
+        self.store.sweep_unfinished(age).await
+    }
+
+    /// The epoch of the log that staging says it belongs to.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn epoch(&self) -> Result<Option<Bytes>, StoreError> {
+        self.read_small(EPOCH).await
+    }
+
+    /// Has staging belong to another epoch of the log.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn set_epoch(&self, epoch: &[u8]) -> Result<(), StoreError> {
+        self.store.put_small(EPOCH, Bytes::copy_from_slice(epoch), false).await
+    }
+
+    /// Whether staging can be read and written now.
+    ///
+    /// # Errors
+    /// When it can't, or is not the store that was opened.
+    pub async fn probe(&self) -> Result<(), StagingError> {
+        if self.has(MARK).await.map_err(StagingError::Store)?.is_none() {
+            return Err(self.unmarked());
+        }
+        // One name per probe: two processes must not delete each other's.
+        let probe = format!("{PROBE}-{:08x}", rand::random::<u32>());
+        let written = self.store.put_small(&probe, Bytes::from_static(b"probe"), false).await;
+        written.map_err(StagingError::Store)?;
+        self.store.delete(&probe).await.map_err(StagingError::Store)
+    }
+
+    fn unmarked(&self) -> StagingError {
+        StagingError::Unmarked { place: self.place().to_owned() }
+    }
+
+    /// A missing object counts as gone only in a store that still bears our mark.
+    async fn open_error(&self, object: &str, cause: StoreError) -> OpenError {
+        let cause = self.unless_unmarked(cause).await;
+        OpenError::of(object, cause)
+    }
+
+    async fn unless_unmarked(&self, cause: StoreError) -> StoreError {
+        if !cause.is_gone() {
+            return cause;
+        }
+        match self.store.head(MARK).await {
+            Ok(_) => cause,
+            Err(error) if error.is_gone() => {
+                StoreError::Unmounted { place: self.place().to_owned() }
+            }
+            Err(error) => error,
+        }
+    }
+
+    async fn has(&self, name: &str) -> Result<Option<Object>, StoreError> {
+        match self.store.head(name).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if name == MARK && error.is_gone() => Ok(None),
+            Err(error) => match self.unless_unmarked(error).await {
+                error if error.is_gone() => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn read_small(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let fetched = match self.store.get(name).await {
+            Ok(fetched) if fetched.size <= FACT_BYTES_MAX => fetched,
+            Ok(_) => return Ok(None),
+            Err(error) => {
+                return match self.unless_unmarked(error).await {
+                    error if error.is_gone() => Ok(None),
+                    error => Err(error),
+                };
+            }
+        };
+        let mut whole = BytesMut::new();
+        let mut stream = fetched.stream;
+        while let Some(piece) = stream.try_next().await? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(Some(whole.freeze()))
+    }
+}
+
+fn fact_of(object: &str) -> String {
+    format!("{object}{FACT_SUFFIX}")
+}

@@ -1,0 +1,145 @@
+//! Promises of staging, on a local disk.
+
+use std::io;
+
+use bytes::Bytes;
+use domain::facts::ClaimCheck;
+use domain::{ArtifactId, Digest, Family};
+use futures::{StreamExt, TryStreamExt, stream};
+use staging::{OpenError, PutError, Staged, Staging, StagingError};
+
+struct Place {
+    folder: tempfile::TempDir,
+    staging: Staging,
+}
+
+async fn place() -> Place {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let url = format!("file://{}", folder.path().display());
+    let staging = Staging::open(&url).await.expect("it can be opened");
+    Place { folder, staging }
+}
+
+fn report() -> ArtifactId {
+    let site = "access.example.com".parse().expect("a host");
+    ArtifactId::report(site, Family::Session, "../odd".parse().expect("an LSID"))
+}
+
+fn claim(staged: &Staged) -> ClaimCheck {
+    ClaimCheck {
+        object: staged.object.clone(),
+        size: staged.size,
+        digest: staged.digest,
+        content: staged.digest,
+        extension: "xml".to_owned(),
+    }
+}
+
+async fn stage(staging: &Staging, text: &'static str) -> Staged {
+    let content = stream::iter([Ok::<_, io::Error>(Bytes::from_static(text.as_bytes()))]);
+    staging.put(&report(), "xml", content).await.expect("it is staged")
+}
+
+#[tokio::test]
+async fn what_was_staged_is_read_back_and_verified() {
+    let Place { staging, folder: _folder } = place().await;
+    let staged = stage(&staging, "<session/>").await;
+    assert_eq!(staged.digest, Digest::of(b"<session/>"));
+    let whole = staging.read_whole(&claim(&staged), 100).await.expect("it is whole");
+    assert_eq!(whole, "<session/>");
+    assert!(staging.holds(&claim(&staged)).await.expect("staging is up"));
+    let limited = staging.read_whole(&claim(&staged), 9).await;
+    assert!(matches!(limited, Err(OpenError::TooLarge { .. })), "{limited:?}");
+}
+
+#[tokio::test]
+async fn two_attempts_are_two_objects() {
+    let Place { staging, folder: _folder } = place().await;
+    let (one, two) = (stage(&staging, "1").await, stage(&staging, "1").await);
+    assert_ne!(one.object, two.object);
+    let objects: Vec<_> = staging.objects("").try_collect().await.expect("it can be listed");
+    assert_eq!(objects.len(), 2);
+}
+
+#[tokio::test]
+async fn content_that_breaks_off_leaves_nothing() {
+    let Place { staging, folder: _folder } = place().await;
+    let content = stream::iter([
+        Ok(Bytes::from(vec![0; 3_000_000])),
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+    ]);
+    let error = staging.put(&report(), "flv", content).await.expect_err("it broke off");
+    assert!(matches!(error, PutError::Content { .. }) && !error.is_down(), "{error:?}");
+    assert_eq!(staging.objects("").count().await, 0);
+}
+
+#[tokio::test]
+async fn a_put_that_is_cancelled_leaves_nothing() {
+    let Place { staging, folder: _folder } = place().await;
+    let begun = stream::iter([Ok::<_, io::Error>(Bytes::from(vec![0; 3_000_000]))]);
+    let (told, mut seen) = tokio::sync::mpsc::channel(1);
+    let endless = begun.chain(stream::once(async move {
+        told.send(()).await.expect("the test waits for it");
+        std::future::pending().await
+    }));
+    let artifact = report();
+    tokio::select! {
+        done = staging.put(&artifact, "flv", endless) => panic!("{done:?}"),
+        _ = seen.recv() => {}
+    }
+    assert_eq!(staging.objects("").count().await, 0);
+}
+
+#[tokio::test]
+async fn a_gone_object_is_gone_and_a_changed_one_differs() {
+    let Place { staging, folder } = place().await;
+    let staged = stage(&staging, "<session/>").await;
+    std::fs::write(folder.path().join(&staged.object), "<SESSION/>").expect("it can be changed");
+    let changed = staging.read_whole(&claim(&staged), 100).await.expect_err("it was changed");
+    assert!(matches!(changed, OpenError::Differs { .. }) && changed.is_lost(), "{changed}");
+    std::fs::write(folder.path().join(&staged.object), "<").expect("it can be cut");
+    assert!(!staging.holds(&claim(&staged)).await.expect("staging is up"));
+    staging.remove(&staged.object).await.expect("it can be removed");
+    let gone = staging.open_checked(&claim(&staged)).await.expect_err("it is gone");
+    assert!(matches!(gone, OpenError::Gone { .. }) && !gone.is_down(), "{gone}");
+}
+
+#[tokio::test]
+async fn an_unmounted_share_is_down_and_not_empty() {
+    let Place { staging, folder } = place().await;
+    let staged = stage(&staging, "x").await;
+    std::fs::remove_dir_all(folder.path()).expect("it can be removed");
+    std::fs::create_dir(folder.path()).expect("as an empty mount point");
+    let error = staging.open_checked(&claim(&staged)).await.expect_err("nothing is there");
+    assert!(error.is_down() && !error.is_lost(), "{error}");
+    assert!(staging.holds(&claim(&staged)).await.is_err());
+    assert!(staging.fact_laid(&staged.object).await.is_err());
+    let probe = staging.probe().await;
+    assert!(matches!(probe, Err(StagingError::Unmarked { .. })), "{probe:?}");
+}
+
+#[tokio::test]
+async fn a_fact_lies_beside_its_object_and_goes_with_it() {
+    let Place { staging, folder: _folder } = place().await;
+    let staged = stage(&staging, "x").await;
+    assert!(!staging.fact_laid(&staged.object).await.expect("staging is up"));
+    for fact in ["one", "two"] {
+        staging.lay_fact(&staged.object, fact.as_bytes()).await.expect("it is laid");
+    }
+    assert!(staging.fact_laid(&staged.object).await.expect("staging is up"));
+    let fact = staging.read_fact(&staged.object).await.expect("staging is up");
+    assert_eq!(fact.as_deref(), Some(b"two".as_slice()));
+    staging.remove(&staged.object).await.expect("it can be removed");
+    assert_eq!(staging.read_fact(&staged.object).await.expect("staging is up"), None);
+}
+
+#[tokio::test]
+async fn staging_remembers_its_epoch_and_probes_leave_nothing() {
+    let Place { staging, folder } = place().await;
+    assert_eq!(staging.epoch().await.expect("staging is up"), None);
+    staging.set_epoch(b"7").await.expect("it is written");
+    assert_eq!(staging.epoch().await.expect("staging is up").as_deref(), Some(b"7".as_slice()));
+    staging.probe().await.expect("staging is up");
+    let own = std::fs::read_dir(folder.path().join(".sluice")).expect("it is there");
+    assert_eq!(own.count(), 2);
+}
