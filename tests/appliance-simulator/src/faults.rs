@@ -1,0 +1,380 @@
+//! What goes wrong, and for how long.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::chance::Dice;
+use crate::recordings::RecordingKind;
+
+/// The language of error texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// French, in the words that appliances use.
+    French,
+    /// German, in words of our own.
+    German,
+}
+
+/// Where an error stands in an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorPlace {
+    /// The error is the root.
+    #[default]
+    Root,
+    /// The error stands inside the root that a good answer has.
+    Nested,
+}
+
+/// A fault. `lsids` names the sessions concerned; an empty set means every session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Fault {
+    /// The session's report is no XML; a longer report holds garbage in its place.
+    NotXml {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+    },
+    /// The session's report is an error; a longer report holds a nested error in its place.
+    Error {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// Where the error stands when the session is asked for alone.
+        #[serde(default)]
+        place: ErrorPlace,
+    },
+    /// The connection breaks in the middle of the session's report.
+    CutReport {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+    },
+    /// The session has ended but is not found by any request until `until` (unix seconds, the site's clock).
+    Late {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// When it is found.
+        until: i64,
+    },
+    /// The session's report has half its events and names no recordings until `until` (unix seconds, the site's clock).
+    Incomplete {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// When it is complete.
+        until: i64,
+    },
+    /// The recording has expired.
+    Expired {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// Only recordings of this kind.
+        kind: Option<RecordingKind>,
+    },
+    /// The recording is not ready until `until` (unix seconds, the site's clock).
+    NotReady {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// Only recordings of this kind.
+        kind: Option<RecordingKind>,
+        /// When it is ready.
+        until: i64,
+    },
+    /// The connection breaks after so many bytes of the recording.
+    CutRecording {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// Only recordings of this kind.
+        kind: Option<RecordingKind>,
+        /// Bytes that still come through.
+        after_bytes: u64,
+    },
+    /// The connection breaks after so many bytes of a backup.
+    CutBackup {
+        /// Bytes that still come through.
+        after_bytes: u64,
+    },
+    /// Each API and token request waits.
+    Delay {
+        /// For so long.
+        millis: u64,
+    },
+    /// The next API and token requests are answered with this status and nothing done.
+    FailNext {
+        /// How many still are.
+        requests: u32,
+        /// The status.
+        status: u16,
+    },
+    /// The site takes connections and closes them at once. Nothing can lift it over HTTP, so that a time can be given.
+    Down {
+        /// Ends by itself after so many seconds of real time.
+        seconds: Option<u64>,
+    },
+    /// The site's clock is off by so many seconds, besides what the options say.
+    ClockOffset {
+        /// Ahead, or behind if negative.
+        seconds: i64,
+    },
+    /// Error texts come in this language.
+    Localized {
+        /// The language.
+        language: Language,
+    },
+    /// The account lacks a permission.
+    Denied {
+        /// Its name, such as `perm_backup`.
+        permission: String,
+    },
+    /// The account's secret was changed to this one, which ends all its tokens.
+    SecretChanged {
+        /// The new secret.
+        secret: String,
+    },
+}
+
+/// How a session's report goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportFault {
+    NotXml,
+    Error(ErrorPlace),
+    Cut,
+}
+
+/// How a recording goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordingFault {
+    Expired,
+    NotReady,
+    Cut { after_bytes: u64 },
+}
+
+/// The faults at work.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<(Instant, Fault)>>);
+
+impl Faults {
+    pub(crate) fn add(&self, fault: Fault) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), fault));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().map(|(_, fault)| fault.clone()).collect()
+    }
+
+    pub(crate) fn of_report(&self, lsid: &str) -> Option<ReportFault> {
+        self.first(|_, fault| match fault {
+            Fault::NotXml { lsids } if concerns(lsids, lsid) => Some(ReportFault::NotXml),
+            Fault::Error { lsids, place } if concerns(lsids, lsid) => {
+                Some(ReportFault::Error(*place))
+            }
+            Fault::CutReport { lsids } if concerns(lsids, lsid) => Some(ReportFault::Cut),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn of_recording(
+        &self,
+        lsid: &str,
+        wanted: RecordingKind,
+        now: i64,
+    ) -> Option<RecordingFault> {
+        let meant = |lsids: &BTreeSet<String>, kind: &Option<RecordingKind>| {
+            concerns(lsids, lsid) && kind.is_none_or(|kind| kind == wanted)
+        };
+        self.first(|_, fault| match fault {
+            Fault::Expired { lsids, kind } if meant(lsids, kind) => Some(RecordingFault::Expired),
+            Fault::NotReady { lsids, kind, until } if meant(lsids, kind) && now < *until => {
+                Some(RecordingFault::NotReady)
+            }
+            Fault::CutRecording { lsids, kind, after_bytes } if meant(lsids, kind) => {
+                Some(RecordingFault::Cut { after_bytes: *after_bytes })
+            }
+            _ => None,
+        })
+    }
+
+    pub(crate) fn cut_backup(&self) -> Option<u64> {
+        self.first(|_, fault| match fault {
+            Fault::CutBackup { after_bytes } => Some(*after_bytes),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn is_late(&self, lsid: &str, now: i64) -> bool {
+        self.any(|fault| matches!(fault, Fault::Late { lsids, until } if concerns(lsids, lsid) && now < *until))
+    }
+
+    /// Whether any session at all is late: asked first, because it spares the look at each.
+    pub(crate) fn any_late(&self, now: i64) -> bool {
+        self.any(|fault| matches!(fault, Fault::Late { until, .. } if now < *until))
+    }
+
+    pub(crate) fn is_incomplete(&self, lsid: &str, now: i64) -> bool {
+        self.any(|fault| matches!(fault, Fault::Incomplete { lsids, until } if concerns(lsids, lsid) && now < *until))
+    }
+
+    pub(crate) fn is_denied(&self, permission: &str) -> bool {
+        self.any(
+            |fault| matches!(fault, Fault::Denied { permission: denied } if denied == permission),
+        )
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        let down = self.first(|since, fault| match fault {
+            Fault::Down { seconds } => seconds
+                .is_none_or(|seconds| since.elapsed() < Duration::from_secs(seconds))
+                .then_some(()),
+            _ => None,
+        });
+        down.is_some()
+    }
+
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.first(|_, fault| match fault {
+            Fault::Delay { millis } => Some(Duration::from_millis(*millis)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn language(&self) -> Language {
+        let language = self.first(|_, fault| match fault {
+            Fault::Localized { language } => Some(*language),
+            _ => None,
+        });
+        language.unwrap_or_default()
+    }
+
+    pub(crate) fn secret(&self) -> Option<String> {
+        self.first(|_, fault| match fault {
+            Fault::SecretChanged { secret } => Some(secret.clone()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn clock_offset(&self) -> i64 {
+        let offset = self.first(|_, fault| match fault {
+            Fault::ClockOffset { seconds } => Some(*seconds),
+            _ => None,
+        });
+        offset.unwrap_or_default()
+    }
+
+    /// The status with which this request is to fail. Takes one from those that are left.
+    pub(crate) fn take_failure(&self) -> Option<u16> {
+        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter_mut().find_map(|(_, fault)| match fault {
+            Fault::FailNext { requests, status } if *requests > 0 => {
+                *requests -= 1;
+                Some(*status)
+            }
+            _ => None,
+        })
+    }
+
+    // The latest one wins, so that a fault can be replaced without being lifted.
+    fn first<T>(&self, of: impl Fn(&Instant, &Fault) -> Option<T>) -> Option<T> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().rev().find_map(|(since, fault)| of(since, fault))
+    }
+
+    fn any(&self, test: impl Fn(&Fault) -> bool) -> bool {
+        self.first(|_, fault| test(fault).then_some(())).is_some()
+    }
+}
+
+fn concerns(lsids: &BTreeSet<String>, lsid: &str) -> bool {
+    lsids.is_empty() || lsids.contains(lsid)
+}
+
+/// Which of `sessions` the seed makes faulty: `not_xml` of them, and `error` others.
+pub(crate) fn chosen_by_seed(
+    seed: u64,
+    sessions: u64,
+    not_xml: u64,
+    error: u64,
+) -> (Vec<u64>, Vec<u64>) {
+    let mut places: Vec<u64> =
+        if not_xml + error > 0 { (0..sessions).collect() } else { Vec::new() };
+    Dice::of(&[seed, 70]).shuffle(&mut places);
+    let mut chosen = places.into_iter();
+    let not_xml = chosen.by_ref().take(not_xml as usize).collect();
+    (not_xml, chosen.take(error as usize).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lsids(lsid: &str) -> BTreeSet<String> {
+        BTreeSet::from([lsid.to_owned()])
+    }
+
+    #[test]
+    fn a_fault_concerns_only_the_sessions_it_names() {
+        let faults = Faults::default();
+        faults.add(Fault::NotXml { lsids: lsids("a") });
+        assert_eq!(faults.of_report("a"), Some(ReportFault::NotXml));
+        assert_eq!(faults.of_report("b"), None);
+        faults.add(Fault::CutReport { lsids: BTreeSet::new() });
+        assert_eq!(faults.of_report("b"), Some(ReportFault::Cut));
+    }
+
+    #[test]
+    fn a_recording_is_ready_at_its_time() {
+        let faults = Faults::default();
+        faults.add(Fault::NotReady {
+            lsids: lsids("a"),
+            kind: Some(RecordingKind::Screen),
+            until: 100,
+        });
+        assert_eq!(
+            faults.of_recording("a", RecordingKind::Screen, 99),
+            Some(RecordingFault::NotReady)
+        );
+        assert_eq!(faults.of_recording("a", RecordingKind::Screen, 100), None);
+        assert_eq!(faults.of_recording("a", RecordingKind::CommandShell, 99), None);
+    }
+
+    #[test]
+    fn only_the_next_requests_fail() {
+        let faults = Faults::default();
+        faults.add(Fault::FailNext { requests: 2, status: 503 });
+        let failures: Vec<_> = (0..3).map(|_| faults.take_failure()).collect();
+        assert_eq!(failures, [Some(503), Some(503), None]);
+    }
+
+    #[test]
+    fn a_fault_is_written_in_json_as_documented() {
+        let json = r#"{"fault":"not-ready","lsids":["a"],"until":5}"#;
+        let fault = Fault::NotReady { lsids: lsids("a"), kind: None, until: 5 };
+        assert_eq!(serde_json::from_str::<Fault>(json).expect("it is a fault"), fault);
+        assert!(serde_json::from_str::<Fault>(r#"{"fault":"down","for":5}"#).is_err());
+    }
+
+    #[test]
+    fn the_seed_chooses_different_sessions_for_each_fault() {
+        let (not_xml, error) = chosen_by_seed(1, 10, 3, 4);
+        assert_eq!((not_xml.len(), error.len()), (3, 4));
+        assert!(not_xml.iter().all(|place| !error.contains(place)));
+        assert_eq!((not_xml, error), chosen_by_seed(1, 10, 3, 4));
+    }
+}
