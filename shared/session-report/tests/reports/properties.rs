@@ -1,0 +1,331 @@
+use std::io::BufReader;
+
+use domain::{Instance, Lsid};
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use session_report::*;
+
+use crate::writer::{ORNATE, PLAIN, Style};
+
+fn text() -> BoxedStrategy<String> {
+    prop_oneof![
+        4 => "[ -~]{0,12}",
+        1 => "[ \t\n\r<>&\"']{0,6}",
+        1 => Just("]]>&lt;\r\n".to_owned()),
+        1 => "[\u{80}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]{0,6}",
+        1 => prop_oneof![Just("Unknown"), Just("-1"), Just("[2001:db8::1]:56722"), Just("")].prop_map(str::to_owned),
+    ]
+    .boxed()
+}
+
+fn texts<const N: usize>() -> impl Strategy<Value = [Option<String>; N]> {
+    vec(of(text()), N).prop_map(|texts| texts.try_into().expect("as many as asked for"))
+}
+
+fn actor() -> BoxedStrategy<Actor> {
+    (texts::<3>(), text())
+        .prop_map(|([gsnumber, id, kind], name)| Actor { gsnumber, id, kind, name: Some(name) })
+        .boxed()
+}
+
+fn named() -> impl Strategy<Value = Named> {
+    (of(text()), text()).prop_map(|(id, name)| Named { id, name: Some(name) })
+}
+
+fn moment() -> impl Strategy<Value = Moment> {
+    (of(text()), text()).prop_map(|(timestamp, text)| Moment { timestamp, text: Some(text) })
+}
+
+fn customer() -> BoxedStrategy<Customer> {
+    texts::<13>()
+        .prop_map(
+            |[
+                gsnumber,
+                username,
+                public_ip,
+                private_ip,
+                hostname,
+                os,
+                primary_cust,
+                rpat_support,
+                info_name,
+                info_company,
+                info_company_code,
+                info_issue,
+                info_details,
+            ]| Customer {
+                gsnumber,
+                username,
+                public_ip,
+                private_ip,
+                hostname,
+                os,
+                primary_cust,
+                rpat_support,
+                info_name,
+                info_company,
+                info_company_code,
+                info_issue,
+                info_details,
+            },
+        )
+        .boxed()
+}
+
+fn representative() -> BoxedStrategy<Representative> {
+    texts::<15>()
+        .prop_map(
+            |[
+                gsnumber,
+                id,
+                username,
+                display_name,
+                public_display_name,
+                private_display_name,
+                display_number,
+                public_ip,
+                private_ip,
+                hostname,
+                os,
+                session_owner,
+                primary_rep,
+                seconds_involved,
+                invited,
+            ]| Representative {
+                gsnumber,
+                id,
+                username,
+                display_name,
+                public_display_name,
+                private_display_name,
+                display_number,
+                public_ip,
+                private_ip,
+                hostname,
+                os,
+                session_owner,
+                primary_rep,
+                seconds_involved,
+                invited,
+            },
+        )
+        .boxed()
+}
+
+fn values(name: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Value>> {
+    vec((name, text()).prop_map(|(name, value)| Value { name, value }), 0..3)
+}
+
+fn category() -> impl Strategy<Value = Category> {
+    (of(text()), vec(text(), 0..3), vec(vec(text(), 0..3), 0..3))
+        .prop_map(|(name, headings, rows)| Category { name, headings, rows })
+}
+
+fn event() -> BoxedStrategy<Event> {
+    let values = values(text());
+    let files = values_of_files();
+    (texts::<6>(), of(actor()), of(actor()), values, files, vec(category(), 0..2))
+        .prop_map(
+            |(
+                [event_type, timestamp, body, encoded_body, filename, filesize],
+                performed_by,
+                destination,
+                values,
+                files,
+                system_information,
+            )| Event {
+                event_type,
+                timestamp,
+                performed_by,
+                destination,
+                body,
+                encoded_body,
+                filename,
+                filesize,
+                values,
+                files,
+                system_information,
+            },
+        )
+        .boxed()
+}
+
+fn values_of_files() -> impl Strategy<Value = Vec<Value>> {
+    values("[a-z_][a-z0-9_.-]{0,9}")
+}
+
+fn instances() -> impl Strategy<Value = Vec<Instance>> {
+    proptest::collection::btree_set(any::<u32>(), 0..3)
+        .prop_map(|all| all.into_iter().map(Instance).collect())
+}
+
+fn session() -> BoxedStrategy<Session> {
+    let lsid = "[A-Za-z0-9<>&\"' \u{e9}-]{1,40}"
+        .prop_map(|text| text.parse::<Lsid>().expect("short and visible"));
+    let head =
+        (lsid, texts::<7>(), of(moment()), of(moment()), of(named()), of(named()), of(named()));
+    let recordings = (any::<bool>(), instances(), instances());
+    let group = of((texts::<2>(), text()).prop_map(|([id, kind], name)| JumpGroup {
+        id,
+        kind,
+        name: Some(name),
+    }));
+    let attribute = (texts::<2>(), text()).prop_map(|([display_name, code_name], value)| {
+        CustomAttribute { display_name, code_name, value: Some(value) }
+    });
+    let team = texts::<3>().prop_map(|[id, name, primary_team]| Team { id, name, primary_team });
+    let people = (
+        of(actor()),
+        of(actor()),
+        vec(customer(), 0..2),
+        vec(representative(), 0..2),
+        vec(team, 0..2),
+        vec(event(), 0..3),
+    );
+    (head, recordings, group, vec(attribute, 0..2), people)
+        .prop_map(|(head, recordings, jump_group, custom_attributes, people)| {
+            let (lsid, texts, start_time, end_time, public_site, jumpoint, primary_team) = head;
+            let [session_type, lseq, duration, external_key, transfers, moves, deletes] = texts;
+            let (primary_customer, primary_rep, customers, representatives, teams, events) = people;
+            Session {
+                lsid: Some(lsid),
+                session_type,
+                lseq,
+                start_time,
+                end_time,
+                duration,
+                public_site,
+                jumpoint,
+                jump_group,
+                external_key,
+                custom_attributes,
+                has_session_recording: recordings.0,
+                command_shell_recordings: recordings.1,
+                show_my_screen_recordings: recordings.2,
+                file_transfer_count: transfers,
+                file_move_count: moves,
+                file_delete_count: deletes,
+                primary_customer,
+                primary_rep,
+                primary_team,
+                customers,
+                representatives,
+                teams,
+                events,
+            }
+        })
+        .boxed()
+}
+
+fn style() -> impl Strategy<Value = Style> {
+    (prop::sample::select(vec!["", "r:", "ns1:"]), any::<[bool; 4]>(), any::<u32>()).prop_map(
+        |(prefix, [cdata, spaced, attributes_reversed, comments], url_token)| Style {
+            prefix,
+            cdata,
+            spaced,
+            attributes_reversed,
+            comments,
+            url_token,
+            ..PLAIN
+        },
+    )
+}
+
+/// Hands out few bytes at a time, so that tokens are parted everywhere.
+fn slow(xml: &[u8], bytes: usize) -> BufReader<&[u8]> {
+    BufReader::with_capacity(bytes, xml)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_session_is_read_back_as_it_was_written(session in session(), style in style()) {
+        let xml = style.document(std::slice::from_ref(&session));
+        prop_assert_eq!(read(xml.as_bytes(), &Limits::default()).expect(&xml), session);
+    }
+
+    #[test]
+    fn the_digest_is_that_of_what_is_said(session in session(), other in session(), style in style()) {
+        let digest = |session: &Session, style: Style| {
+            let xml = style.document(std::slice::from_ref(session));
+            Report::read(xml.as_bytes(), &Limits::default()).expect(&xml).content
+        };
+        prop_assert_eq!(digest(&session, style), digest(&session, PLAIN));
+        prop_assert_eq!(digest(&session, style) == digest(&other, ORNATE), session == other);
+    }
+
+    #[test]
+    fn splitting_keeps_every_byte(sessions in vec(session(), 0..4), style in style(), bytes in 1_usize..9) {
+        let xml = style.document(&sessions);
+        let elements: Vec<String> = sessions.iter().map(|session| style.session(session)).collect();
+        let head = &xml[..xml.find("session_list").and_then(|at| xml[at..].find('>').map(|end| at + end + 1)).expect("a root")];
+        let documents: Vec<Document> = Documents::new(slow(xml.as_bytes(), bytes)).map(|d| d.expect(&xml)).collect();
+        prop_assert_eq!(documents.len(), sessions.len());
+        for ((document, element), session) in documents.iter().zip(&elements).zip(&sessions) {
+            let whole = format!("{head}\n{element}\n</{}session_list>\n", style.prefix);
+            prop_assert_eq!(std::str::from_utf8(&document.xml).expect("as it came"), &whole);
+            prop_assert_eq!(Some(&document.lsid), session.lsid.as_ref());
+            prop_assert_eq!(&read(&document.xml, &Limits::default()).expect(&whole), session);
+        }
+    }
+
+    #[test]
+    fn garbage_is_refused_in_peace(garbage in vec(any::<u8>(), 0..200), start in prop::sample::select(vec!["", "<", "<session_list>", "<session_list><session lsid='a'>"])) {
+        let mut xml = start.as_bytes().to_vec();
+        xml.extend(garbage);
+        prop_assert!(read(&xml, &Limits::default()).is_err());
+        for session in Sessions::new(slow(&xml, 3)).flatten() {
+            prop_assert!(session.lsid.is_some());
+        }
+        Listing::new(slow(&xml, 3)).for_each(drop);
+    }
+
+    #[test]
+    fn markup_in_disorder_is_met_in_peace(pieces in vec(prop::sample::select(vec![
+        "<", ">", "/", "</", "/>", "<session lsid='a'>", "</session>", "<session_list>", "</session_list>", "<error>", "</error>",
+        "<event>", "</event>", "&", ";", "&lt;", "&#", "&#x41;", "<![CDATA[", "]]>", "<!--", "-->", "<?xml version='1.0'?>", "<?", "?>",
+        "<!", "<!DOCTYPE", "'", "\"", "=", " ", "\n", "a", "\u{e9}", "\u{feff}", "xmlns:a='b'", "a:", ":",
+    ]), 0..40)) {
+        let xml = pieces.concat();
+        let whole = read(xml.as_bytes(), &Limits::default());
+        let split: Vec<_> = Sessions::new(slow(xml.as_bytes(), 1)).collect();
+        Listing::new(slow(xml.as_bytes(), 1)).for_each(drop);
+        // Both ways to read agree.
+        if let Ok(session) = whole {
+            prop_assert_eq!(split.len(), 1);
+            prop_assert_eq!(split.into_iter().next().expect("one").expect(&xml), session);
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_met_in_peace(session in session(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut xml = ORNATE.document(&[session]).into_bytes();
+        let at = at.index(xml.len());
+        xml[at] = byte;
+        let whole = read(&xml, &Limits::default());
+        let split: Vec<_> = Sessions::new(slow(&xml, 5)).collect();
+        if let Ok(session) = whole {
+            prop_assert_eq!(split.into_iter().next().expect("one").expect("the same"), session);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_report_that_is_cut_off_anywhere_is_truncated(session in session(), style in style()) {
+        let xml = style.document(std::slice::from_ref(&session)).into_bytes();
+        for end in 0..xml.len() {
+            let whole = read(&xml[..end], &Limits::default());
+            prop_assert!(matches!(whole, Err(ReportError::Truncated)), "{end}: {whole:?}");
+            let last = Sessions::new(&xml[..end]).last();
+            prop_assert!(matches!(last, Some(Err(ReportError::Truncated))), "{end}: {last:?}");
+            for before in Sessions::new(&xml[..end]).flatten() {
+                prop_assert_eq!(&before, &session);
+            }
+        }
+    }
+}
