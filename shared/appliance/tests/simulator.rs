@@ -1,0 +1,166 @@
+//! Promises kept against the stand-in appliance.
+
+use appliance::{ApplianceError, Client, ClientOptions, Recourse, Standing, Window};
+use appliance_simulator::{Fault, Language, Options, RecordingKind, RunningSimulator, Simulator};
+use chrono::DateTime;
+use domain::{
+    ApplianceTime, ArtifactId, ArtifactKey, Family, Instance, Kind, Lsid, Product, SiteHost,
+};
+use futures::TryStreamExt;
+
+const DAY_SECS: u32 = 86_400;
+
+fn client(site: &RunningSimulator) -> Client {
+    let options = site.options();
+    Client::new(ClientOptions {
+        site: options.host.parse().expect("a host"),
+        url: site.url(),
+        product: Product::RemoteSupport,
+        client_id: options.client_id.clone(),
+        client_secret: options.client_secret.clone().into(),
+        backup_password: None,
+        requests_per_second: 15,
+        requests_per_hour: 15_000,
+        downloads_max: 2,
+        ca: None,
+    })
+    .expect("the options are good")
+}
+
+async fn start(sessions: u64) -> (RunningSimulator, Client) {
+    let options = Options { sessions, shells: 1.0, recordings: 1.0, ..Options::default() };
+    let site = Simulator::start(options).await.expect("a free port");
+    let client = client(&site);
+    (site, client)
+}
+
+fn days(site: &RunningSimulator, days: u32) -> Window {
+    let now = DateTime::from_timestamp(site.now(), 0).expect("it is an instant");
+    let from = ApplianceTime::read_off(now).plus_secs(-i64::from(days * DAY_SECS));
+    Window::Ended { from, secs: days * DAY_SECS + 1 }
+}
+
+#[tokio::test]
+async fn a_listing_shows_every_session_that_ended() {
+    let (site, client) = start(200).await;
+    let listed = client.listing(Family::Session, days(&site, 90)).await.expect("it is told");
+    let mut lsids: Vec<_> =
+        listed.sessions.iter().map(|session| session.lsid.to_string()).collect();
+    let mut ended: Vec<_> =
+        site.sessions().into_iter().filter(|one| one.end.is_some()).map(|one| one.lsid).collect();
+    lsids.sort();
+    ended.sort();
+    assert_eq!(lsids, ended);
+    assert!((listed.clock.unix_secs() - site.now()).abs() <= 1);
+}
+
+#[tokio::test]
+async fn nothing_is_an_empty_list_in_three_languages() {
+    let (site, client) = start(0).await;
+    for language in [Language::English, Language::French, Language::German] {
+        site.add_fault(Fault::Localized { language });
+        let listed = client.listing(Family::Session, days(&site, 1)).await;
+        assert!(listed.expect("nothing is not a failure").sessions.is_empty(), "{language:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_listing_without_permission_is_no_empty_list_in_any_language() {
+    let (site, client) = start(0).await;
+    site.add_fault(Fault::Localized { language: Language::German });
+    site.add_fault(Fault::Denied { permission: "perm_reporting_support".to_owned() });
+    let denied = client.listing(Family::Session, days(&site, 1)).await.expect_err("denied");
+    assert!(matches!(denied, ApplianceError::Forbidden { .. }), "{denied}");
+}
+
+#[tokio::test]
+async fn reports_and_recordings_come_whole() {
+    let (site, client) = start(2).await;
+    let session = site.sessions().remove(0);
+    let lsid: Lsid = session.lsid.parse().expect("an LSID");
+    let report = client.reports(Family::Session, std::slice::from_ref(&lsid)).await;
+    let report = report.expect("it is there").into_stream();
+    let report: Vec<u8> = report.map_ok(Vec::from).try_concat().await.expect("it is whole");
+    let read = session_report::read(&report, &session_report::Limits::default());
+    assert_eq!(read.expect("it can be read").lsid, Some(lsid.clone()));
+
+    let host: SiteHost = site.options().host.parse().expect("a host");
+    for recording in &session.recordings {
+        let (kind, instance) = match recording.kind {
+            RecordingKind::Screen => (Kind::SessionRecording, None),
+            RecordingKind::CommandShell => (Kind::CommandShellRecording, Some(recording.instance)),
+            RecordingKind::ShowMyScreen => (Kind::ShowMyScreenRecording, Some(recording.instance)),
+        };
+        let key = ArtifactKey::Lsid(lsid.clone());
+        let artifact =
+            ArtifactId::new(host.clone(), kind, key, instance.map(Instance)).expect("a recording");
+        let download = client.recording(&artifact).await.expect("it is there");
+        assert_eq!(download.extension(kind), "flv");
+        let read =
+            download.into_stream().try_fold(0, async |sum, piece| Ok(sum + piece.len() as u64));
+        assert_eq!(read.await.expect("it is whole"), recording.bytes);
+    }
+}
+
+#[tokio::test]
+async fn an_expired_recording_is_unavailable_in_three_languages() {
+    let (site, client) = start(1).await;
+    let lsid = site.sessions().remove(0).lsid.parse().expect("an LSID");
+    let host = site.options().host.parse().expect("a host");
+    let key = ArtifactKey::Lsid(lsid);
+    let artifact = ArtifactId::new(host, Kind::SessionRecording, key, None).expect("a recording");
+    site.add_fault(Fault::Expired { lsids: Default::default(), kind: None });
+    for language in [Language::English, Language::French, Language::German] {
+        site.add_fault(Fault::Localized { language });
+        let expired = client.recording(&artifact).await.expect_err("it has expired");
+        assert_eq!(expired.recourse(), Recourse::Unavailable, "{expired}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_the_site_ends_are_replaced_and_a_new_secret_is_not_guessed() {
+    let (site, client) = start(1).await;
+    client.get_api_info().await.expect("it is told");
+    site.end_tokens();
+    client.get_api_info().await.expect("it is told with a new token");
+    site.add_fault(Fault::SecretChanged { secret: "another".to_owned() });
+    for _ in 0..3 {
+        let refused = client.get_api_info().await.expect_err("the secret is wrong now");
+        assert!(matches!(refused, ApplianceError::SecretRefused { .. }), "{refused}");
+    }
+    site.clear_faults();
+    let fresh = self::client(&site);
+    fresh.get_api_info().await.expect("the account was not locked");
+}
+
+#[tokio::test]
+async fn a_burst_stays_within_the_sites_limits() {
+    let (site, client) = start(1).await;
+    let burst = futures::future::join_all((0..40).map(|_| client.get_api_info())).await;
+    assert!(burst.iter().all(Result::is_ok));
+    assert_eq!(site.counters().throttled, 0);
+}
+
+#[tokio::test]
+async fn a_cut_backup_and_a_cut_recording_are_errors_and_a_site_that_is_down_is_down() {
+    let (site, client) = start(1).await;
+    site.add_fault(Fault::CutBackup { after_bytes: 100_000 });
+    let backup = client.backup().await.expect("it begins well");
+    let cut = backup.into_stream().try_for_each(|_| async { Ok(()) }).await.expect_err("it is cut");
+    assert!(matches!(cut, ApplianceError::Cut { .. }), "{cut}");
+    site.clear_faults();
+    let whole = client.backup().await.expect("it is made").into_stream();
+    let size = whole.try_fold(0, async |sum, piece| Ok(sum + piece.len() as u64)).await;
+    assert_eq!(size.expect("it is whole"), site.options().backup_bytes);
+    site.add_fault(Fault::Down { seconds: None });
+    let down = client.clock().await.expect_err("it is down");
+    assert_eq!(down.recourse(), Recourse::Down, "{down}");
+}
+
+#[tokio::test]
+async fn a_check_finds_all_well_with_the_stand_in() {
+    let (site, client) = start(1).await;
+    let now = DateTime::from_timestamp(site.now(), 0).expect("it is an instant");
+    let lines = client.check(now).await;
+    assert!(lines.iter().all(|line| line.standing == Standing::Good), "{lines:#?}");
+}
