@@ -65,7 +65,7 @@ pub enum LogFormat {
 }
 
 impl Default for Retry {
-    /// Ten attempts in half an hour.
+    /// Ten attempts in about a quarter of an hour.
     fn default() -> Self {
         Retry {
             attempts_max: 10,

@@ -1,0 +1,48 @@
+//! Streams, routes, the worker runner, dead letters: the log, and what is done with it.
+//!
+//! **Purpose.** The one crate that knows NATS JetStream. It keeps the four streams, publishes facts so that a second
+//! first announcement is refused, and runs workers: pulls, leases, publishes what follows, acknowledges, retries, and
+//! gives up into the stream of dead letters.
+//!
+//! **Facts in and out.** All; it decides nothing about their content.
+//!
+//! **Why a repeat is harmless.** First announcements expect their subject to be empty; closing facts expect the last
+//! sequence that was read before the work began; an acknowledgement that a killed server forgot brings the message
+//! back to a worker that must recognise what is done.
+//!
+//! **Absent on purpose.** Exactly-once delivery (there is none), the server's own max_deliver and backoff (a message
+//! that reached max_deliver is never delivered again and counted nowhere; a backoff list overrides ack_wait), and
+//! prefetching (`messages()` takes a dozen while one is worked on, and the clocks of all run).
+
+mod attempts;
+mod bucket;
+mod connect;
+mod dead;
+mod delivery;
+mod destinations;
+mod hand;
+mod lease;
+mod log;
+mod log_error;
+mod pull;
+mod reading;
+mod route;
+mod runner;
+mod settle;
+mod streams;
+mod trace;
+mod work;
+
+pub use bucket::{Bucket, BucketError, Kept, Stored};
+pub use connect::{ConnectError, LogOptions, SERVER_VERSION_MIN};
+pub use dead::{DeadLetters, Lying};
+pub use delivery::Delivery;
+pub use destinations::KnownDestination;
+pub use lease::{Lease, PhaseTimedOut};
+pub use log::{Announced, Log, Logged, Published};
+pub use log_error::LogError;
+pub use route::{Route, RouteState, Start, names};
+pub use runner::{RunError, Runner, RunnerOptions, RunnerState};
+pub use settle::RetryPolicy;
+pub use streams::StreamState;
+pub use work::{BoxError, Closing, Done, Failure, Origin, Outcome, Task, Worker};

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::stream::Stream;
+use domain::facts::Activity;
+use futures::StreamExt;
+use messages::Fact;
+
+use crate::{BoxError, Log, LogError};
+
+impl Log {
+    /// What the activity log says of what was done after this position, oldest first.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn activity_after(&self, position: u64) -> Result<Vec<Activity>, LogError> {
+        let name = &self.names.activity;
+        let stream = self
+            .jetstream
+            .get_stream(name)
+            .await
+            .map_err(|cause| LogError::Stream { name: name.clone(), cause: cause.into() })?;
+        let filter = format!("{}.activity.>", self.subjects.prefix());
+        read(&stream, filter, position + 1, |_, message| match messages::decode(&message.payload) {
+            Ok(Fact::Activity(activity)) => Some(activity),
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// How long the next message of what is pending may take; what expires while it is read never comes.
+const MESSAGE_MAX: Duration = Duration::from_secs(10);
+
+/// Everything in a stream from a position on, as far as `take` wants it, without a durable consumer. Only for a stream
+/// that nothing can be deleted from: the count of what is pending ends it.
+async fn read<T>(
+    stream: &Stream,
+    filter_subject: String,
+    from: u64,
+    mut take: impl FnMut(u64, &Message) -> Option<T>,
+) -> Result<Vec<T>, LogError> {
+    let name = stream.cached_info().config.name.clone();
+    let failed = |cause: BoxError| LogError::Stream { name: name.clone(), cause };
+    let config = pull::OrderedConfig {
+        filter_subject,
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from.max(1) },
+        ..pull::OrderedConfig::default()
+    };
+    let consumer = stream.create_consumer(config).await.map_err(|e| failed(e.into()))?;
+    let mut taken = Vec::new();
+    if consumer.cached_info().num_pending == 0 {
+        return Ok(taken);
+    }
+    let mut messages = consumer.messages().await.map_err(|e| failed(e.into()))?;
+    while let Some(message) = tokio::time::timeout(MESSAGE_MAX, messages.next())
+        .await
+        .map_err(|late| failed(late.into()))?
+    {
+        let message = message.map_err(|e| failed(e.into()))?;
+        let (sequence, pending) = {
+            let info = message.info().map_err(failed)?;
+            (info.stream_sequence, info.pending)
+        };
+        taken.extend(take(sequence, &message));
+        if pending == 0 {
+            break;
+        }
+    }
+    Ok(taken)
+}
