@@ -1,0 +1,21 @@
+//! The fetcher: takes what is due, downloads it from the appliance into staging, and says so.
+//!
+//! **Purpose.** Reports, recordings and backups, each streamed into staging with its digest, never whole in memory
+//! (reports are bounded and read, because they name the recordings).
+//!
+//! **Facts in and out.** In: SessionEnded, RecordingDue, BackupDue, Again. Out: a RecordingDue for each recording that
+//! a report names, and last ArtifactStaged, or ArtifactUnavailable for what the appliance does not have any more.
+//!
+//! **Why a repeat is harmless.** Each attempt writes an object of its own, and only the one that a fact names counts.
+//! The fact is published against the last sequence of its subject, read before the download: of two fetchers the slower
+//! one is refused and looks again. A repeat that finds the closing fact announces the recordings again (each is created
+//! once), lays a missing fact beside its object, and is done.
+//!
+//! **Absent on purpose.** Retries (the runner's), conditions on schedules (no fact knows one), deleting from staging.
+
+mod report;
+mod wiring;
+mod worker;
+
+pub use wiring::{FetcherError, run, standalone};
+pub use worker::Fetcher;

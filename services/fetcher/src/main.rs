@@ -1,0 +1,5 @@
+//! `sluice-fetcher`: the fetcher as a process of its own.
+
+fn main() -> std::process::ExitCode {
+    fetcher::standalone()
+}

@@ -1,0 +1,131 @@
+use std::process::ExitCode;
+
+use appliance::{BuildError, Client, ClientOptions};
+use domain::{Kind, SiteHost};
+use queue::{ConnectError, Log, LogOptions, Route, RunError, Runner, RunnerOptions, RunnerState};
+use service::{Exit, Health};
+use settings::{Needs, Settings, Site, UnresolvedSecret};
+use staging::{Staging, StagingError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::Fetcher;
+
+/// Reports fetched from one site at a time, in this process; the account's budget of requests is the real bound.
+const REPORTS_AT_ONCE: usize = 8;
+
+/// Why a fetcher ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum FetcherError {
+    /// No log.
+    #[error("the fetcher has no log to work from")]
+    Connect(#[source] ConnectError),
+    /// No staging.
+    #[error("the fetcher has nowhere to stage")]
+    Staging(#[source] StagingError),
+    /// The settings name no staging that processes could share.
+    #[error(
+        "the settings name no staging: set `url` in [staging] to a folder that all processes share, or run `sluice up`"
+    )]
+    NoStaging,
+    /// The secret of a site was not read.
+    #[error("the fetcher lacks a secret of {site}")]
+    Secret {
+        /// Which site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: UnresolvedSecret,
+    },
+    /// A site can't be reached as the settings say.
+    #[error("the settings of {site} make no client")]
+    Client {
+        /// Which site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: BuildError,
+    },
+    /// A runner could not go on.
+    #[error("the fetcher could not go on")]
+    Run(#[source] RunError),
+}
+
+impl Exit for FetcherError {}
+
+/// The process `sluice-fetcher`.
+pub fn standalone() -> ExitCode {
+    let needs = Needs { sites: true, destinations: false };
+    service::standalone("fetcher", env!("CARGO_PKG_VERSION"), needs, async |settings, started| {
+        let options = LogOptions::from_settings(&settings.log, "sluice-fetcher")
+            .map_err(FetcherError::Connect)?;
+        let log = Log::connect(&options).await.map_err(FetcherError::Connect)?;
+        let url = settings.staging.url.clone().ok_or(FetcherError::NoStaging)?;
+        let staging = Staging::open(&url).await.map_err(FetcherError::Staging)?;
+        run(&settings, &log, &staging, &started.health, &started.stop).await
+    })
+}
+
+/// Fetches from every site that a transfer names, until told to stop.
+///
+/// # Errors
+/// When a site's client can't be built, or a runner can't go on.
+pub async fn run(
+    settings: &Settings,
+    log: &Log,
+    staging: &Staging,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<(), FetcherError> {
+    let mut runs = JoinSet::new();
+    for site in &settings.sites {
+        let client = client(site)?;
+        for (name, routes, slots) in routes(log, settings, site) {
+            let fetcher = Fetcher::new(log.clone(), staging.clone(), client.clone());
+            let runner = Runner::new(
+                log.clone(),
+                fetcher,
+                routes,
+                RunnerOptions {
+                    retry: queue::RetryPolicy::from_settings(&settings.retry),
+                    ..RunnerOptions::slots(slots)
+                },
+            );
+            let component = health.component(format!("fetcher of {name} of {}", site.label));
+            tokio::spawn(component.follow(runner.state(), RunnerState::reason));
+            runs.spawn(runner.run(stop.child_token()));
+        }
+    }
+    let mut first_error = None;
+    while let Some(ended) = runs.join_next().await {
+        if let Err(error) = ended.expect("a runner does not panic; its jobs' panics are caught") {
+            stop.cancel();
+            first_error.get_or_insert(FetcherError::Run(error));
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+fn client(site: &Site) -> Result<Client, FetcherError> {
+    let options = ClientOptions::from_site(site)
+        .map_err(|cause| FetcherError::Secret { site: site.host.clone(), cause })?;
+    Client::new(options).map_err(|cause| FetcherError::Client { site: site.host.clone(), cause })
+}
+
+/// The routes of one site, in two runners: small answers, and large files that take a download slot each.
+///
+/// Without the report nobody knows the recordings, so a transfer of recordings alone opens the report's route too.
+fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec<Route>, usize)> {
+    let mut kinds = settings.kinds_of_site(&site.host);
+    let reports: Vec<Kind> =
+        kinds.iter().filter_map(|kind| kind.family()).map(domain::Family::report).collect();
+    kinds.extend(reports);
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let route = |kind: &Kind| Route::fetch(log, &site.host, *kind);
+    let mut small: Vec<Route> = kinds.iter().filter(|kind| kind.is_report()).map(route).collect();
+    small.push(Route::again_fetch(log, &site.host));
+    let large: Vec<Route> = kinds.iter().filter(|kind| !kind.is_report()).map(route).collect();
+    vec![("reports", small, REPORTS_AT_ONCE), ("files", large, site.downloads_max)]
+}
