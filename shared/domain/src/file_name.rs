@@ -7,8 +7,8 @@ use crate::{ArtifactId, Kind, Particulars};
 
 mod relative_path;
 
-pub use relative_path::{InvalidPath, RelativePath};
 use relative_path::is_hostile;
+pub use relative_path::{InvalidPath, RelativePath};
 
 /// How the files of a destination are named: text, values between percent signs, and `/` for sub-directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,9 @@ pub enum InvalidFormat {
         to: usize,
     },
     /// A character that no file name can hold everywhere.
-    #[error("{character:?} at character {at} can't stand in a file name; sub-directories are made with '/'")]
+    #[error(
+        "{character:?} at character {at} can't stand in a file name; sub-directories are made with '/'"
+    )]
     Hostile {
         /// The character.
         character: char,
@@ -59,7 +61,9 @@ pub enum InvalidFormat {
         at: usize,
     },
     /// A part between separators that names no directory or file.
-    #[error("the part {part:?} names nothing: a format is relative, and no part is empty, \".\" or \"..\"")]
+    #[error(
+        "the part {part:?} names nothing: a format is relative, and no part is empty, \".\" or \"..\""
+    )]
     EmptyPart {
         /// The part.
         part: String,

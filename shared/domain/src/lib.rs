@@ -23,6 +23,7 @@ mod revision;
 mod schedule;
 mod site;
 mod time;
+mod watermark;
 
 pub use artifact::{ArtifactId, ArtifactKey, Instance, InvalidArtifact};
 pub use conflict::{Conflict, UnknownConflict};
@@ -41,3 +42,4 @@ pub use schedule::{
 };
 pub use site::{InvalidSite, SiteHost};
 pub use time::{ApplianceTime, Slot};
+pub use watermark::{Coverage, Reach, Stretch};

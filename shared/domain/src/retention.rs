@@ -32,7 +32,9 @@ impl Retention {
     pub fn is_outlived(self, slot: Slot, held: &BTreeSet<Slot>) -> bool {
         match self {
             Retention::All => false,
-            Retention::Prior(prior) => held.iter().filter(|held| **held > slot).count() >= kept(prior),
+            Retention::Prior(prior) => {
+                held.iter().filter(|held| **held > slot).count() >= kept(prior)
+            }
         }
     }
 }

@@ -73,7 +73,10 @@ fn every_value_is_put_in_where_it_is_named() {
 #[test]
 fn a_value_that_there_is_not_is_empty_and_nothing_around_it_changes() {
     let nothing = Particulars::default();
-    assert_eq!(named("a-%EXTERNAL_KEY%-%DATE%-b.%EXTENSION%", &recording("1"), &nothing), "a---b.flv");
+    assert_eq!(
+        named("a-%EXTERNAL_KEY%-%DATE%-b.%EXTENSION%", &recording("1"), &nothing),
+        "a---b.flv"
+    );
     assert_eq!(named("%EXTERNAL_KEY%/%LSID%", &recording("1"), &nothing), "_/1");
 }
 

@@ -1,0 +1,32 @@
+//! Delivers artifacts as files.
+//!
+//! **Purpose.** Each artifact becomes one file in a directory, once, whole and under the expected name, whatever is
+//! redelivered, reordered or killed. Names, conflicts and the number of backups are the destination's settings.
+//!
+//! **Facts in and out.** In: ArtifactStaged, and Again for a destination. Out: nothing but Activity; an object that
+//! staging has lost is asked for again.
+//!
+//! **Why a repeat is harmless.** The destination keeps a ledger in itself, `.sluice/`: its identity, an entry for each
+//! artifact (chosen name, revision, digests, size, what became of it), and a claim for each name. The entry is made
+//! before the first byte and made final after the rename; what was stopped in between is recognised by its digest.
+//! A newer revision replaces the artifact's own file, an older one changes nothing.
+//!
+//! **Absent on purpose.** A search of the directory for what is there (the ledger says it), deleting anything that we
+//! did not write, and making the destination's own directory: one that is missing is a share that isn't mounted.
+
+mod directory;
+mod entry;
+mod failure;
+mod place;
+mod service;
+mod streaming;
+mod wiring;
+mod worker;
+
+pub use directory::{
+    Begun, DeliveryError, Directory, DirectoryError, DiskError, LedgerError, NoClobber, Retired,
+    RouteMarks, Rules, Settled, Temporary, Wanted, WithoutIdentity, WriteError, Written,
+};
+pub use entry::{Entry, Stamp, State, UnexpectedEvent};
+pub use service::{FileSinkError, check, example_names, run, standalone};
+pub use worker::FileSink;

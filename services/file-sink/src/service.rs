@@ -1,0 +1,206 @@
+//! The file sink as a service: every destination of the settings that is a directory.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use domain::{
+    ArtifactId, ArtifactKey, DestinationId, Instance, Kind, Lsid, NameValues, Particulars,
+    SiteHost, Slot,
+};
+use queue::{BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError};
+use service::{Exit, Health, HealthHandle};
+use settings::{Destination, FilesTarget, Needs, Settings};
+use staging::{Staging, StagingError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Directory, DirectoryError, WithoutIdentity, wiring};
+
+/// How long to wait before a directory that can't be opened is tried again.
+const OPEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Why the file sink ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum FileSinkError {
+    /// No log.
+    #[error("the file sink has no log to work from")]
+    Connect(#[source] ConnectError),
+    /// No staging.
+    #[error("the file sink has nothing to read artifacts from")]
+    Staging(#[source] StagingError),
+    /// The settings name no staging that processes could share.
+    #[error(
+        "the settings name no staging: set `url` in [staging] to a folder that all processes share, or run `sluice up`"
+    )]
+    NoStaging,
+    /// A runner could not go on.
+    #[error("the file sink could not go on")]
+    Run(#[source] RunError),
+}
+
+impl Exit for FileSinkError {}
+
+/// Why a destination is not open yet.
+#[derive(Debug, thiserror::Error)]
+enum NotOpen {
+    #[error(transparent)]
+    Directory(DirectoryError),
+    #[error(
+        "{place} holds the destination {found}, and was {known} before: another share is mounted there; mount the right \
+         one, or give this destination a `url` of its own"
+    )]
+    Another { place: String, known: DestinationId, found: DestinationId },
+    #[error("could not find out whether this destination was known before")]
+    Known(#[source] BucketError),
+}
+
+/// The process `sluice-file-sink`.
+pub fn standalone() -> ExitCode {
+    let needs = Needs { sites: false, destinations: false };
+    service::standalone("file-sink", env!("CARGO_PKG_VERSION"), needs, async |settings, started| {
+        let options = LogOptions::from_settings(&settings.log, "sluice-file-sink")
+            .map_err(FileSinkError::Connect)?;
+        let log = Log::connect(&options).await.map_err(FileSinkError::Connect)?;
+        let url = settings.staging.url.clone().ok_or(FileSinkError::NoStaging)?;
+        let staging = Staging::open(&url).await.map_err(FileSinkError::Staging)?;
+        run(&settings, &log, &staging, &started.health, &started.stop).await
+    })
+}
+
+/// Delivers to every directory that the settings name, until told to stop.
+///
+/// # Errors
+/// When a runner can't go on. A directory that can't be opened is no error: its part of the health says why, and it is
+/// tried until it can.
+pub async fn run(
+    settings: &Settings,
+    log: &Log,
+    staging: &Staging,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<(), FileSinkError> {
+    let mut runs = JoinSet::new();
+    for destination in &settings.destinations {
+        let Some(target) = destination.target.files().cloned() else { continue };
+        let (settings, destination) = (settings.clone(), destination.clone());
+        let (log, staging, health, stop) =
+            (log.clone(), staging.clone(), health.clone(), stop.clone());
+        runs.spawn(async move {
+            let component = health.component(format!("file-sink of {}", destination.label));
+            let opening = opened(&log, &destination, &target, &component);
+            let directory = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                directory = opening => directory,
+            };
+            let stores = (&log, &staging);
+            wiring::run(&settings, &destination, &target, directory, stores, &health, &stop).await
+        });
+    }
+    let mut first_error = None;
+    while let Some(ended) = runs.join_next().await {
+        if let Err(error) = ended.expect("a sink does not panic; its jobs' panics are caught") {
+            stop.cancel();
+            first_error.get_or_insert(FileSinkError::Run(error));
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// The destination's directory, as soon as it can be opened.
+async fn opened(
+    log: &Log,
+    destination: &Destination,
+    target: &FilesTarget,
+    component: &HealthHandle,
+) -> Arc<Directory> {
+    let mut told = String::new();
+    loop {
+        let reason = match open_known(log, destination, target).await {
+            Ok(directory) => return directory,
+            Err(error) => queue::Failure::Down(error.into()).to_string(),
+        };
+        if reason != told {
+            tracing::warn!(
+                destination = destination.label,
+                reason,
+                "a destination can't be opened"
+            );
+            component.not_ready(&reason);
+            told = reason;
+        }
+        tokio::time::sleep(OPEN_AGAIN).await;
+    }
+}
+
+/// A directory is given an identity only if none was ever known for its place: else it is a share that isn't mounted.
+async fn open_known(
+    log: &Log,
+    destination: &Destination,
+    target: &FilesTarget,
+) -> Result<Arc<Directory>, NotOpen> {
+    let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
+    let without = if known.is_some() { WithoutIdentity::Down } else { WithoutIdentity::New };
+    let directory = wiring::open(target, without).await.map_err(NotOpen::Directory)?;
+    if let Some(known) = known.filter(|known| known.id != *directory.identity()) {
+        let (known, found) = (known.id, directory.identity().clone());
+        return Err(NotOpen::Another { place: target.url.clone(), known, found });
+    }
+    let seen = KnownDestination {
+        id: directory.identity().clone(),
+        label: destination.label.clone(),
+        place: target.url.clone(),
+        seen_at: Utc::now(),
+    };
+    log.know_destination(&seen).await.map_err(NotOpen::Known)?;
+    Ok(directory)
+}
+
+/// Tries a destination: whether its directory is there and can be written.
+///
+/// # Errors
+/// When it can't be delivered to.
+pub async fn check(target: &FilesTarget) -> Result<String, DirectoryError> {
+    let root = target.directory();
+    crate::streaming::blocking(move || Directory::check(&root)).await.map(|no_clobber| {
+        format!("{} can be written; names are taken by {}", target.url, no_clobber.as_str())
+    })
+}
+
+/// What a file of each kind will be called there.
+pub fn example_names(target: &FilesTarget) -> Vec<String> {
+    let ended = chrono::DateTime::from_timestamp(1_795_312_800, 0);
+    let particulars = Particulars {
+        session_type: Some("support".to_owned()),
+        lseq: Some("8".to_owned()),
+        external_key: Some("INC0001".to_owned()),
+        started: ended,
+        ended,
+    };
+    let name = |kind: Kind| {
+        let artifact = example(kind);
+        let extension = match kind {
+            Kind::SessionData | Kind::PresentationData => "xml",
+            Kind::SiteBackup => "nsb",
+            _ => "flv",
+        };
+        let values = NameValues { artifact: &artifact, particulars: &particulars, extension };
+        format!("{kind}: {}", target.formats.get(kind).render(&values))
+    };
+    Kind::ALL.into_iter().map(name).collect()
+}
+
+fn example(kind: Kind) -> ArtifactId {
+    let site: SiteHost = "support.example.com".parse().expect("a host name");
+    let lsid: Lsid = "0123456789abcdef0123456789abcdef".parse().expect("an id");
+    let key = match kind {
+        Kind::SiteBackup => {
+            let slot = chrono::DateTime::from_timestamp(1_795_312_800, 0).unwrap_or_default();
+            ArtifactKey::Slot(Slot::at(slot))
+        }
+        _ => ArtifactKey::Lsid(lsid),
+    };
+    ArtifactId::new(site, kind, key, kind.has_instances().then_some(Instance(0)))
+        .expect("each kind is given what it needs")
+}

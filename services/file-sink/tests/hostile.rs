@@ -1,0 +1,59 @@
+//! Values that want to be somewhere else.
+
+use domain::Conflict;
+
+mod stand;
+use stand::{Stand, named, report};
+
+#[test]
+fn nothing_leaves_the_directory_and_nothing_collides() {
+    let long = "ü".repeat(300);
+    let longer = format!("{long}x");
+    let keys = [
+        "..",
+        ".",
+        "",
+        "../../x",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "C:\\x",
+        "C:x",
+        "a\0b",
+        "con",
+        "NUL.txt",
+        "lpt1",
+        "a.",
+        "a ",
+        "A",
+        "a",
+        ".sluice",
+        ".SLUICE",
+        "\u{202e}lmx.a",
+        "e\u{301}",
+        "é",
+        &long,
+        &longer,
+        "a\nb",
+        "*",
+        "?",
+        "\u{7f}",
+        "COM¹",
+        "~",
+        "-rf",
+        "🙂",
+    ];
+    for format in ["%EXTERNAL_KEY%", "%EXTERNAL_KEY%/%EXTERNAL_KEY%.%EXTENSION%"] {
+        let stand = Stand::new(Conflict::AppendNumber);
+        for (at, key) in keys.iter().enumerate() {
+            let name = named(format, key);
+            let lsid = format!("{format}{at}");
+            stand.deliver(&report(&lsid, name.as_str(), at as u64, &format!("{format} {key}")));
+        }
+        let files = stand.files();
+        assert_eq!(files.len(), keys.len(), "{:#?}", files.keys());
+        assert!(stand.folder.path().join(".sluice/identity.json").exists());
+        let beside = stand.folder.path().parent().expect("a parent");
+        assert!(!beside.join("x").exists() && !beside.join("etc_passwd").exists());
+    }
+}
