@@ -1,0 +1,22 @@
+//! Delivers sessions to SQL databases.
+//!
+//! **Purpose.** Each session's report becomes rows of eight tables, whole and once, whatever is redelivered, reordered
+//! or killed; SQL Server and SQLite hold the same rows.
+//!
+//! **Facts in and out.** In: ArtifactStaged of session data, and Again for a destination. Out: nothing but Activity; an
+//! object that staging has lost is asked for again.
+//!
+//! **Why a repeat is harmless.** The ledger row of (host name, LSID) is written in the same transaction as the
+//! session: a repeat finds it and writes nothing. A newer revision replaces what the session says and keeps its id, an
+//! older one changes nothing. A commit whose answer was lost is tried again and found in the ledger.
+//!
+//! **Absent on purpose.** MERGE (it deadlocks), lock hints, one row a call, retries of messages (the runner's),
+//! deleting sessions, and reading the tables to learn what was delivered (the ledger says it).
+
+pub mod columns;
+pub mod store;
+mod wiring;
+mod worker;
+
+pub use wiring::{SqlSinkError, check, run, standalone};
+pub use worker::{SqlSink, WorkError};

@@ -1,0 +1,112 @@
+//! What a destination's database is to the sink: sessions go in, whole and once; a ledger says which.
+
+mod dump;
+mod error;
+mod migrations;
+mod plan;
+mod sql;
+mod sql_server;
+mod sqlite;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use domain::{DestinationId, Digest, Lsid, Revision, SiteHost};
+
+pub use dump::{Dump, StoredRow, dump};
+pub use error::{Recourse, StoreError};
+pub use sql_server::SqlServer;
+pub use sqlite::Sqlite;
+
+use crate::columns::{SessionRows, Table};
+
+/// A session that is to be in the database, and the message that asked for it.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Whose session.
+    pub site: SiteHost,
+    /// Its id.
+    pub lsid: Lsid,
+    /// Which staging of its report.
+    pub revision: Revision,
+    /// The digest of what the report says.
+    pub content: Digest,
+    /// Whether it is written even if the database holds equal content.
+    pub even_if_done: bool,
+    /// What is written.
+    pub rows: Arc<SessionRows>,
+    /// The route that the message came by.
+    pub route: Arc<str>,
+    /// The message's position in the log.
+    pub position: u64,
+}
+
+/// What became of an [`Incoming`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The database did not know the session.
+    Inserted,
+    /// The session kept its id; what it says and what belongs to it is new.
+    Replaced,
+    /// The database holds equal content. Only the ledger's revision was raised, lest an older revision restore what
+    /// was in between.
+    Unchanged,
+    /// The database holds a newer revision, or another content of the same one; nothing was changed.
+    Older,
+}
+
+/// What the ledger says of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// The revision that is stored.
+    pub revision: Revision,
+    /// The digest of what it says.
+    pub content: Digest,
+    /// The session's id in the database.
+    pub session_id: i64,
+}
+
+/// A destination's database. Opening one (with each engine's own `open`) brings its schema up to date and draws its
+/// identity if it has none.
+///
+/// Every call may be repeated. One that was given up half-way (its future dropped, its connection lost) has either
+/// happened whole or not at all, and may still happen.
+pub trait Store: Send + Sync + 'static {
+    /// The identity that the database bears.
+    fn identity(&self) -> &DestinationId;
+
+    /// The database, for people; without secrets.
+    fn place(&self) -> &str;
+
+    /// Writes these sessions, their ledger rows and the marks of their routes in one transaction, and says of each
+    /// what became of it, in their order.
+    fn write(
+        &self,
+        batch: &[Incoming],
+    ) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
+
+    /// What the ledger says of a session.
+    fn ledger(
+        &self,
+        site: &SiteHost,
+        lsid: &Lsid,
+    ) -> impl Future<Output = Result<Option<LedgerRow>, StoreError>> + Send;
+
+    /// How far each route got: the highest position that was committed through it.
+    fn marks(&self) -> impl Future<Output = Result<BTreeMap<String, u64>, StoreError>> + Send;
+
+    /// Whether the database answers and is still the one that was opened.
+    fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// All rows of a table, ascending by id.
+    fn rows(
+        &self,
+        table: &'static Table,
+    ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send;
+
+    /// All rows of the ledger, by host name and LSID.
+    fn ledger_rows(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(String, String, LedgerRow)>, StoreError>> + Send;
+}

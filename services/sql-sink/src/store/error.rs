@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use domain::DestinationId;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a database did not do what was asked of it. Whatever it was, nothing of the batch is written, or all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database as a whole does not work; no message's fault.
+    #[error("{place} {what}")]
+    Down {
+        /// The database.
+        place: String,
+        /// What is the matter, and its cure.
+        what: &'static str,
+        /// What the driver said.
+        #[source]
+        cause: Cause,
+    },
+    /// It has more to do than it can.
+    #[error("{place} asks for patience")]
+    Throttled {
+        /// The database.
+        place: String,
+        /// For how long.
+        wait: Duration,
+        /// What the driver said.
+        #[source]
+        cause: Cause,
+    },
+    /// What was to be written can never be: no column holds it.
+    #[error("{place} can't hold what was to be written")]
+    Value {
+        /// The database.
+        place: String,
+        /// What the driver said.
+        #[source]
+        cause: Cause,
+    },
+    /// Something failed that is known neither to be the database's fault nor the content's.
+    #[error("could not {doing} {place}")]
+    Failed {
+        /// What was being done, up to the database's name.
+        doing: &'static str,
+        /// The database.
+        place: String,
+        /// What the driver said.
+        #[source]
+        cause: Cause,
+    },
+    /// A newer sluice has been here.
+    #[error(
+        "{place} has schema {found}; this program knows schemas up to {known}: update it (the database is untouched)"
+    )]
+    FromTheFuture {
+        /// The database.
+        place: String,
+        /// Its newest migration.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// It holds a table of one of our names that is not ours.
+    #[error(
+        "{place} has a table {table} that sluice did not make: name another database, or an empty one (the database is untouched)"
+    )]
+    SomebodyElses {
+        /// The database.
+        place: String,
+        /// The table.
+        table: String,
+    },
+    /// Under the same name there is another database than the one that was opened.
+    #[error(
+        "{place} is another database than before: its identity is {found} instead of {expected}; \
+         if that is meant to be, start the program again"
+    )]
+    Another {
+        /// The database.
+        place: String,
+        /// Whose identity was read when it was opened.
+        expected: DestinationId,
+        /// What it says now.
+        found: String,
+    },
+    /// What stands in one of our own tables can't be read.
+    #[error("{place} holds {text:?} where its {what} should stand")]
+    Damaged {
+        /// The database.
+        place: String,
+        /// What should stand there.
+        what: &'static str,
+        /// What stands there.
+        text: String,
+    },
+    /// The connection string can't be understood. Its text is a secret.
+    #[error("the connection string of the destination is not understood")]
+    ConnectionString {
+        /// What the driver said.
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// What is to be done about a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recourse {
+    /// The batch may work later, or holds a message that is to blame.
+    Retry,
+    /// The batch holds a message that can never succeed.
+    Reject,
+    /// Wait until the database is back.
+    Down,
+    /// Wait this long.
+    Throttled(Duration),
+}
+
+impl StoreError {
+    /// What is to be done about it.
+    pub const fn recourse(&self) -> Recourse {
+        match self {
+            StoreError::Failed { .. } => Recourse::Retry,
+            StoreError::Value { .. } => Recourse::Reject,
+            StoreError::Throttled { wait, .. } => Recourse::Throttled(*wait),
+            StoreError::Down { .. }
+            | StoreError::FromTheFuture { .. }
+            | StoreError::SomebodyElses { .. }
+            | StoreError::Another { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::ConnectionString { .. } => Recourse::Down,
+        }
+    }
+}

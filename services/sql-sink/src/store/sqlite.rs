@@ -1,0 +1,205 @@
+//! The embedded engine: one file, one thread that owns the connection.
+
+mod keeper;
+mod open;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::mpsc;
+
+use domain::{DestinationId, Lsid, SiteHost};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
+
+use super::plan::{Key, Plan};
+use super::{Incoming, LedgerRow, Store, StoreError, StoredRow, Written};
+use crate::columns::Table;
+use keeper::{Fault, Keeper};
+
+type Job = Box<dyn FnOnce(&mut Keeper) + Send>;
+
+/// A SQLite database. Several processes may open one file; each waits for the others' transactions.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    place: String,
+    identity: DestinationId,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Sqlite {
+    /// Opens the database in this file, makes it if there is none, brings its schema up to date, and draws its identity
+    /// if it has none.
+    ///
+    /// # Errors
+    /// When the file can't be opened or written, or holds a database that is not ours to change.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let place = format!("the SQLite database {}", path.display());
+        let keeper = Keeper::new(path, &place);
+        let (jobs, work) = mpsc::channel::<Job>();
+        let thread = std::thread::Builder::new().name("sqlite".to_owned());
+        thread.spawn(move || keeper.run(&work)).map_err(|cause| StoreError::Down {
+            place: place.clone(),
+            what: "can't be given a thread of its own",
+            cause: cause.into(),
+        })?;
+        let identity = call(&jobs, &place, Keeper::open).await?;
+        Ok(Sqlite { place, identity, jobs })
+    }
+
+    async fn on<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        call(&self.jobs, &self.place, move |keeper| keeper.with(doing, work)).await
+    }
+}
+
+async fn call<T: Send + 'static>(
+    jobs: &mpsc::Sender<Job>,
+    place: &str,
+    work: impl FnOnce(&mut Keeper) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (answer, answered) = oneshot::channel();
+    let job: Job = Box::new(move |keeper| {
+        // Whoever asked may have given up; what was done is done.
+        drop(answer.send(work(keeper)));
+    });
+    let panicked = || StoreError::Failed {
+        doing: "finish what was begun in",
+        place: place.to_owned(),
+        cause: "its thread panicked".into(),
+    };
+    jobs.send(job).map_err(|_| panicked())?;
+    answered.await.map_err(|_| panicked())?
+}
+
+impl Store for Sqlite {
+    fn identity(&self) -> &DestinationId {
+        &self.identity
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    async fn write(&self, batch: &[Incoming]) -> Result<Vec<Written>, StoreError> {
+        let (batch, identity) = (batch.to_vec(), self.identity.clone());
+        self.on("write a batch to", move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            keeper::check_identity(&transaction, &identity)?;
+            let plan = Plan::of(&batch, &known(&transaction, &batch)?);
+            write::execute(&transaction, &batch, &plan)?;
+            transaction.commit()?;
+            Ok(plan.outcomes)
+        })
+        .await
+    }
+
+    async fn ledger(&self, site: &SiteHost, lsid: &Lsid) -> Result<Option<LedgerRow>, StoreError> {
+        let (site, lsid) = (site.clone(), lsid.clone());
+        self.on("read the ledger of", move |connection| {
+            let transaction = connection.transaction()?;
+            ledger_row(&transaction, site.as_str(), lsid.as_str())
+        })
+        .await
+    }
+
+    async fn marks(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.on("read the marks of", |connection| {
+            let mut statement =
+                connection.prepare("SELECT route, log_position FROM sluice_route")?;
+            let marks = statement
+                .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
+                .collect::<Result<_, _>>()?;
+            Ok(marks)
+        })
+        .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let identity = self.identity.clone();
+        self.on("read", move |connection| keeper::check_identity(connection, &identity)).await
+    }
+
+    async fn rows(&self, table: &'static Table) -> Result<Vec<StoredRow>, StoreError> {
+        self.on("read", move |connection| {
+            let parent = table.parent.as_ref().map_or("NULL", |parent| parent.column);
+            let cells: Vec<String> = table
+                .columns
+                .iter()
+                .map(|column| format!("CAST([{}] AS TEXT)", column.name))
+                .collect();
+            let sql = format!(
+                "SELECT id, {parent}, {} FROM {} ORDER BY id",
+                cells.join(", "),
+                table.name
+            );
+            let mut statement = connection.prepare(&sql)?;
+            let stored = |row: &Row<'_>| {
+                let cells = (0..table.columns.len()).map(|place| row.get(place + 2));
+                Ok(StoredRow {
+                    id: row.get(0)?,
+                    parent: row.get(1)?,
+                    cells: cells.collect::<Result<_, _>>()?,
+                })
+            };
+            let rows = statement.query_map([], stored)?.collect::<Result<_, _>>()?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn ledger_rows(&self) -> Result<Vec<(String, String, LedgerRow)>, StoreError> {
+        self.on("read the ledger of", |connection| {
+            let mut statement = connection.prepare(
+                "SELECT epoch, log_position, content_digest, session_id, host_name, lsid
+                 FROM sluice_ledger ORDER BY host_name, lsid",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut ledger = Vec::new();
+            while let Some(row) = rows.next()? {
+                ledger.push((row.get(4)?, row.get(5)?, ledger_row_of(row)?));
+            }
+            Ok(ledger)
+        })
+        .await
+    }
+}
+
+/// What the ledger says of the sessions of a batch.
+fn known(
+    transaction: &Transaction<'_>,
+    batch: &[Incoming],
+) -> Result<HashMap<Key, LedgerRow>, Fault> {
+    let mut ledger = HashMap::new();
+    for Incoming { site, lsid, .. } in batch {
+        if let Some(row) = ledger_row(transaction, site.as_str(), lsid.as_str())? {
+            ledger.insert((site.clone(), lsid.clone()), row);
+        }
+    }
+    Ok(ledger)
+}
+
+fn ledger_row(connection: &Connection, site: &str, lsid: &str) -> Result<Option<LedgerRow>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT epoch, log_position, content_digest, session_id
+         FROM sluice_ledger WHERE host_name = ?1 AND lsid = ?2",
+    )?;
+    let mut rows = statement.query(params![site, lsid])?;
+    rows.next()?.map(ledger_row_of).transpose()
+}
+
+fn ledger_row_of(row: &Row<'_>) -> Result<LedgerRow, Fault> {
+    let digest: String = row.get(2)?;
+    Ok(LedgerRow {
+        revision: domain::Revision {
+            epoch: row.get::<_, i64>(0)?.cast_unsigned(),
+            position: row.get::<_, i64>(1)?.cast_unsigned(),
+        },
+        content: digest.parse().map_err(|_| Fault::Damaged { what: "digest", text: digest })?,
+        session_id: row.get(3)?,
+    })
+}

@@ -1,0 +1,174 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use domain::DestinationId;
+use rusqlite::{Connection, ErrorCode};
+
+use super::{Job, open};
+use crate::store::StoreError;
+use crate::store::migrations::FromTheFuture;
+
+/// What can happen while the connection is used, before the database's name is added to it.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Driver(rusqlite::Error),
+    FromTheFuture(FromTheFuture),
+    SomebodyElses { table: String },
+    Another { expected: DestinationId, found: String },
+    Damaged { what: &'static str, text: String },
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Fault::Driver(error)
+    }
+}
+
+/// The one thread that holds the connection, for the whole life of the store.
+pub(super) struct Keeper {
+    path: PathBuf,
+    place: String,
+    identity: Option<DestinationId>,
+    connection: Option<Connection>,
+}
+
+impl Keeper {
+    pub(super) fn new(path: &Path, place: &str) -> Self {
+        Keeper { path: path.to_owned(), place: place.to_owned(), identity: None, connection: None }
+    }
+
+    /// Does jobs until nobody can send any more.
+    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
+        for job in jobs {
+            if catch_unwind(AssertUnwindSafe(|| job(&mut self))).is_err() {
+                // Its transaction was rolled back while unwinding; what else it left behind is unknown.
+                self.connection = None;
+            }
+        }
+    }
+
+    /// Opens the file for the first time.
+    pub(super) fn open(&mut self) -> Result<DestinationId, StoreError> {
+        let opened = open::open(&self.path);
+        let (connection, identity) = opened.map_err(|fault| self.error("open", fault))?;
+        self.connection = Some(connection);
+        self.identity = Some(identity.clone());
+        Ok(identity)
+    }
+
+    /// Works with the connection; opens another if the last one saw the database fail.
+    pub(super) fn with<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        if self.connection.is_none() {
+            let reopened = open::reopen(&self.path, self.identity.as_ref());
+            self.connection = Some(reopened.map_err(|fault| self.error("open", fault))?);
+        }
+        let connection = self.connection.as_mut().expect("it was opened above");
+        work(connection).map_err(|fault| {
+            let error = self.error(doing, fault);
+            if matches!(error, StoreError::Down { .. }) {
+                self.connection = None;
+            }
+            error
+        })
+    }
+
+    fn error(&self, doing: &'static str, fault: Fault) -> StoreError {
+        let place = self.place.clone();
+        match fault {
+            Fault::FromTheFuture(FromTheFuture { found, known }) => {
+                StoreError::FromTheFuture { place, found, known }
+            }
+            Fault::SomebodyElses { table } => StoreError::SomebodyElses { place, table },
+            Fault::Another { expected, found } => StoreError::Another { place, expected, found },
+            Fault::Damaged { what, text } => StoreError::Damaged { place, what, text },
+            Fault::Driver(cause) => {
+                let code = cause.sqlite_error_code();
+                match code.and_then(outage) {
+                    Some(what) => StoreError::Down { place, what, cause: cause.into() },
+                    None if code == Some(ErrorCode::TooBig) => {
+                        StoreError::Value { place, cause: cause.into() }
+                    }
+                    None => StoreError::Failed { doing, place, cause: cause.into() },
+                }
+            }
+        }
+    }
+}
+
+/// What is the matter with the database as a whole, if that is what this code says.
+fn outage(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::FileLockingProtocolFailed => Some(
+            "is locked by another program for longer than sluice waits: find out which one holds a transaction open",
+        ),
+        ErrorCode::DiskFull => Some("has no room left: make room on its disk"),
+        ErrorCode::ReadOnly => Some(
+            "is read-only: give the user that sluice runs as the right to write the file and its folder",
+        ),
+        ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => Some(
+            "may not be used by the user that sluice runs as: give it the right to write the file and its folder",
+        ),
+        ErrorCode::CannotOpen => Some(
+            "can't be opened: does its folder exist, and may the user that sluice runs as write it?",
+        ),
+        ErrorCode::SystemIoFailure => Some("can't be read or written: look at its disk"),
+        ErrorCode::NotADatabase => Some("is no SQLite database: name another file"),
+        ErrorCode::DatabaseCorrupt => {
+            Some("is damaged: restore it from a backup, or name a new file and it fills itself")
+        }
+        ErrorCode::OutOfMemory => Some("needs more memory than there is"),
+        _ => None,
+    }
+}
+
+/// Whether the database is still the one that was opened: a file of the same name need not be.
+pub(super) fn check_identity(
+    connection: &Connection,
+    expected: &DestinationId,
+) -> Result<(), Fault> {
+    let found = open::identity(connection)?.unwrap_or_else(|| "none".to_owned());
+    match found == expected.as_str() {
+        true => Ok(()),
+        false => Err(Fault::Another { expected: expected.clone(), found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_grows_no_new_database() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sessions.db");
+        let mut keeper = Keeper::new(&path, "it");
+        keeper.open().expect("a new database");
+        keeper.connection = None;
+        keeper.with("read", |_| Ok(())).expect("it is still there");
+        keeper.connection = None;
+        std::fs::remove_file(&path).expect("a file");
+        let error = keeper.with("read", |_| Ok(())).expect_err("no file");
+        assert!(matches!(error, StoreError::Down { .. }), "{error:?}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_of_another_database_is_not_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, other) = (folder.path().join("a.db"), folder.path().join("b.db"));
+        let mut keeper = Keeper::new(&path, "it");
+        keeper.open().expect("a new database");
+        Keeper::new(&other, "other").open().expect("another");
+        keeper.connection = None;
+        std::fs::rename(&other, &path).expect("a file");
+        let error = keeper.with("read", |_| Ok(())).expect_err("another database");
+        assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
+    }
+}

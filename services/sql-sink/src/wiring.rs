@@ -1,0 +1,237 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use domain::Kind;
+use queue::{
+    ConnectError, Failure, KnownDestination, Log, LogOptions, RetryPolicy, Route, RunError, Runner,
+    RunnerOptions, RunnerState,
+};
+use service::{Exit, Health, HealthHandle};
+use settings::{Destination, Needs, Settings, SqlEngine, SqlTarget, UnresolvedSecret};
+use staging::{Staging, StagingError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::SqlSink;
+use crate::store::{SqlServer, Sqlite, Store, StoreError};
+
+/// How long to wait before a database that can't be opened is tried again.
+const OPEN_AGAIN: Duration = Duration::from_secs(10);
+
+/// Why the SQL sink ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlSinkError {
+    /// No log.
+    #[error("the SQL sink has no log to work from")]
+    Connect(#[source] ConnectError),
+    /// No staging.
+    #[error("the SQL sink has nothing to read reports from")]
+    Staging(#[source] StagingError),
+    /// The settings name no staging that processes could share.
+    #[error(
+        "the settings name no staging: set `url` in [staging] to a folder that all processes share, or run `sluice up`"
+    )]
+    NoStaging,
+    /// A connection string was not read.
+    #[error("the SQL sink lacks the connection string of {destination}")]
+    Secret {
+        /// Which destination.
+        destination: String,
+        /// Why.
+        #[source]
+        cause: UnresolvedSecret,
+    },
+    /// A database can't be used.
+    #[error("the database can't be used")]
+    Check(#[source] StoreError),
+    /// A runner could not go on.
+    #[error("the SQL sink could not go on")]
+    Run(#[source] RunError),
+}
+
+impl Exit for SqlSinkError {}
+
+/// The process `sluice-sql-sink`.
+pub fn standalone() -> ExitCode {
+    let needs = Needs { sites: false, destinations: true };
+    service::standalone("sql-sink", env!("CARGO_PKG_VERSION"), needs, async |settings, started| {
+        let options = LogOptions::from_settings(&settings.log, "sluice-sql-sink")
+            .map_err(SqlSinkError::Connect)?;
+        let log = Log::connect(&options).await.map_err(SqlSinkError::Connect)?;
+        let url = settings.staging.url.clone().ok_or(SqlSinkError::NoStaging)?;
+        let staging = Staging::open(&url).await.map_err(SqlSinkError::Staging)?;
+        run(&settings, &log, &staging, &started.health, &started.stop).await
+    })
+}
+
+/// What the sinks of all destinations share.
+struct House {
+    settings: Settings,
+    log: Log,
+    staging: Staging,
+    health: Health,
+    stop: CancellationToken,
+}
+
+/// Delivers to every database that the settings name, until told to stop.
+///
+/// # Errors
+/// When a connection string is missing, or a runner can't go on. A database that can't be opened is no error: its part
+/// of the health says why, and it is tried until it can.
+pub async fn run(
+    settings: &Settings,
+    log: &Log,
+    staging: &Staging,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<(), SqlSinkError> {
+    let house = Arc::new(House {
+        settings: settings.clone(),
+        log: log.clone(),
+        staging: staging.clone(),
+        health: health.clone(),
+        stop: stop.clone(),
+    });
+    let mut runs = JoinSet::new();
+    for destination in &settings.destinations {
+        if let Some(target) = destination.target.sql() {
+            runs.spawn(deliver(Arc::clone(&house), destination.clone(), target.clone()));
+        }
+    }
+    let mut first_error = None;
+    while let Some(ended) = runs.join_next().await {
+        if let Err(error) = ended.expect("a sink does not panic; its jobs' panics are caught") {
+            stop.cancel();
+            first_error.get_or_insert(error);
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+async fn deliver(
+    house: Arc<House>,
+    destination: Destination,
+    target: SqlTarget,
+) -> Result<(), SqlSinkError> {
+    let component = house.health.component(format!("database {}", destination.label));
+    match &target.engine {
+        SqlEngine::Sqlite { path } => {
+            let open = || {
+                let path = path.clone();
+                async move { Sqlite::open(&path).await }
+            };
+            match opened(&house, &component, open).await {
+                Some(store) => serve(&house, component, &destination, &target, store).await,
+                None => Ok(()),
+            }
+        }
+        SqlEngine::SqlServer { connection } => {
+            let connection = connection.expose().map_err(|cause| SqlSinkError::Secret {
+                destination: destination.label.clone(),
+                cause,
+            })?;
+            let open = || {
+                let connection = connection.to_owned();
+                async move { SqlServer::open(&connection).await }
+            };
+            match opened(&house, &component, open).await {
+                Some(store) => serve(&house, component, &destination, &target, store).await,
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// The store, as soon as it can be opened; `None` if the process is stopped before.
+async fn opened<S, F: Future<Output = Result<S, StoreError>>>(
+    house: &House,
+    component: &HealthHandle,
+    open: impl Fn() -> F,
+) -> Option<S> {
+    let mut told = String::new();
+    loop {
+        let error = tokio::select! {
+            () = house.stop.cancelled() => return None,
+            opened = open() => match opened {
+                Ok(store) => return Some(store),
+                Err(error) => Failure::Down(error.into()).to_string(),
+            },
+        };
+        if error != told {
+            tracing::warn!(error, "a database can't be opened");
+            component.not_ready(&error);
+            told = error;
+        }
+        tokio::select! {
+            () = house.stop.cancelled() => return None,
+            () = tokio::time::sleep(OPEN_AGAIN) => {}
+        }
+    }
+}
+
+async fn serve<S: Store>(
+    house: &House,
+    component: HealthHandle,
+    destination: &Destination,
+    target: &SqlTarget,
+    store: S,
+) -> Result<(), SqlSinkError> {
+    let House { settings, log, staging, .. } = house;
+    known(log, destination, &store).await;
+    let sites = settings.sites_of_destination(&destination.label);
+    let mut routes: Vec<Route> = sites
+        .into_iter()
+        .map(|site| Route::deliver(log, store.identity(), site, Kind::SessionData))
+        .collect();
+    routes.push(Route::again_deliver(log, store.identity()));
+    let routes = routes.into_iter().map(|route| route.batched(target.batch_sessions_max)).collect();
+    let sink = SqlSink::new(store, log.clone(), staging.clone(), target.store_system_information);
+    let runner = Runner::new(
+        log.clone(),
+        sink,
+        routes,
+        RunnerOptions {
+            retry: RetryPolicy::from_settings(&settings.retry),
+            ..RunnerOptions::slots(destination.workers)
+        },
+    );
+    tokio::spawn(component.follow(runner.state(), RunnerState::reason));
+    runner.run(house.stop.child_token()).await.map_err(SqlSinkError::Run)
+}
+
+/// Remembers the database, for those who look at what waits for it.
+async fn known<S: Store>(log: &Log, destination: &Destination, store: &S) {
+    let seen = KnownDestination {
+        id: store.identity().clone(),
+        label: destination.label.clone(),
+        place: store.place().to_owned(),
+        seen_at: Utc::now(),
+    };
+    if let Err(error) = log.know_destination(&seen).await {
+        tracing::warn!(%error, destination = destination.label, "a destination could not be remembered");
+    }
+}
+
+/// Tries a destination: opens it as the sink would, which brings its schema up to date.
+///
+/// # Errors
+/// When it can't be delivered to.
+pub async fn check(target: &SqlTarget) -> Result<String, SqlSinkError> {
+    let place = match &target.engine {
+        SqlEngine::Sqlite { path } => {
+            Sqlite::open(path).await.map(|store| store.place().to_owned())
+        }
+        SqlEngine::SqlServer { connection } => {
+            let connection = connection.expose().map_err(|cause| SqlSinkError::Secret {
+                destination: "this check".to_owned(),
+                cause,
+            })?;
+            SqlServer::open(connection).await.map(|store| store.place().to_owned())
+        }
+    };
+    place
+        .map(|place| format!("{place} can be written, and its schema is up to date"))
+        .map_err(SqlSinkError::Check)
+}
