@@ -1,0 +1,30 @@
+//! The poller: asks the appliances what has ended, and announces it.
+//!
+//! **Purpose.** Each schedule scans its sites when its time has come: lists what ended since the last scan, and what
+//! began so long ago that it counts as abandoned, in bounded windows, the newest first.
+//!
+//! **Facts in and out.** In: none; it reads back its own records. Out: SessionEnded for each session and presentation,
+//! BackupDue for each slot of the schedule that makes a site's backups, and an Again for an abandoned session that
+//! ends after all.
+//!
+//! **Why a repeat is harmless.** Every fact is created once: the log refuses a second. A window counts as covered only
+//! when all of it is announced and acknowledged, so a kill costs one listing. The records of scans and runs are changed
+//! by compare-and-set; two pollers that scan the same window do double work and no harm.
+//!
+//! **Absent on purpose.** Downloads (the fetchers'), schedules in facts, and our own clock where the appliance's counts:
+//! how far a scan got is told in its time alone.
+
+mod abandoned;
+mod change;
+#[cfg(test)]
+mod rig;
+mod round;
+mod runs;
+mod scan;
+mod sweep;
+mod turn;
+mod wiring;
+
+pub use change::ChangeError;
+pub use runs::{Lease, RunRecord, Runs};
+pub use wiring::{PollerError, Swept, run, run_once, standalone};

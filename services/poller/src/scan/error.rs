@@ -1,0 +1,46 @@
+use appliance::ApplianceError;
+use domain::SiteHost;
+use queue::{BucketError, LogError};
+
+use crate::ChangeError;
+
+/// Why a scan ended early. What was covered by then stays covered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScanError {
+    /// The appliance did not tell.
+    #[error("could not learn from {site} what has ended")]
+    Appliance {
+        /// The site.
+        site: SiteHost,
+        /// What it said.
+        #[source]
+        cause: ApplianceError,
+    },
+    /// The log did not take it.
+    #[error("could not announce what has ended on {site}")]
+    Announce {
+        /// The site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: LogError,
+    },
+    /// How far it got could not be kept.
+    #[error("could not keep how far the scan of {site} got")]
+    Coverage {
+        /// The site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: ChangeError,
+    },
+    /// The marks of abandoned sessions could not be read or written.
+    #[error("could not keep the abandoned sessions of {site}")]
+    Abandoned {
+        /// The site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: BucketError,
+    },
+}

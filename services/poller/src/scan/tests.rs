@@ -1,0 +1,253 @@
+use appliance_simulator::{Fault, Options};
+use domain::Family;
+
+use super::Found;
+use crate::rig::{Rig, at, scan, until};
+use crate::sweep::By;
+
+const DAY_SECS: i64 = 86_400;
+
+fn few() -> Options {
+    Options { sessions: 60, days: 80, ..Options::default() }
+}
+
+#[tokio::test]
+async fn every_session_that_ended_is_announced_once() {
+    let rig = Rig::new(few()).await;
+    let found = rig.scan().await;
+    assert_eq!((found.sessions, found.abandoned), (60, 0));
+    assert_eq!(found.covered_until, Some(at(rig.site.now())));
+    assert_eq!(rig.scan().await.sessions, 0);
+    rig.expect_announced(&rig.sessions(|session| session.end.is_some())).await;
+}
+
+#[tokio::test]
+async fn later_scans_ask_for_two_windows_each() {
+    let rig = Rig::new(few()).await;
+    let scanner = rig.scanner("one").await;
+    scan(&scanner).await;
+    for _ in 0..3 {
+        rig.site.advance_clock(300);
+        rig.site.add_sessions(2);
+        let before = rig.listings();
+        assert_eq!(scan(&scanner).await.sessions, 2);
+        assert_eq!(rig.listings() - before, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_announced_while_its_window_is_not_covered_is_not_announced_twice() {
+    let rig = Rig::new(few()).await;
+    let ended = rig.sessions(|session| session.end.is_some());
+    let some: Vec<_> = ended.iter().take(30).map(|lsid| rig.ended(lsid)).collect();
+    rig.log.announce_all(&some).await.expect("the server runs");
+    assert_eq!(rig.scan().await.sessions, 30);
+    rig.expect_announced(&ended).await;
+}
+
+#[tokio::test]
+async fn a_first_run_that_is_killed_again_and_again_repeats_one_window_each_time() {
+    let rig = Rig::new(few()).await;
+    const KILLS: u64 = 10;
+    for kill in 1..=KILLS {
+        let scanner = rig.scanner("one").await;
+        let scanning = tokio::spawn(async move { scan(&scanner).await });
+        until("some more windows are scanned", async || rig.listings() >= kill * 8).await;
+        scanning.abort();
+        assert!(scanning.await.is_err_and(|end| end.is_cancelled()));
+    }
+    rig.scan().await;
+    rig.expect_announced(&rig.sessions(|session| session.end.is_some())).await;
+    // 90 windows of ends, 89 of starts; a new process looks at the newest time once more, and at the ends of one
+    // window of starts.
+    assert!(rig.listings() <= 179 + KILLS * 4 + 89, "{} listings", rig.listings());
+}
+
+#[tokio::test]
+async fn two_scans_at_once_announce_each_session_once() {
+    let rig = Rig::new(Options { abnormal: 5, ..few() }).await;
+    let (one, other) = (rig.scanner("one").await, rig.scanner("other").await);
+    let (one, other) = tokio::join!(scan(&one), scan(&other));
+    let over =
+        rig.sessions(|session| session.end.is_some() || session.start <= rig.site.now() - DAY_SECS);
+    assert_eq!(one.sessions + other.sessions, over.len() as u64);
+    rig.expect_announced(&over).await;
+}
+
+#[tokio::test]
+async fn an_open_session_is_announced_when_it_has_ended() {
+    let rig = Rig::new(Options { sessions: 0, open: 1, ..Options::default() }).await;
+    assert_eq!(rig.scan().await.sessions, 0);
+    let open = rig.sessions(|session| session.end.is_none()).pop_first().expect("one is open");
+    rig.site.advance_clock(60);
+    assert!(rig.site.end_session(&open));
+    rig.site.advance_clock(60);
+    assert_eq!(rig.scan().await.sessions, 1);
+    rig.expect_announced(&[open].into()).await;
+}
+
+#[tokio::test]
+async fn a_session_that_stays_open_is_abandoned_once_and_fetched_again_when_it_ends() {
+    let rig = Rig::new(Options { sessions: 20, open: 1, days: 5, ..Options::default() }).await;
+    let open = rig.sessions(|session| session.end.is_none()).pop_first().expect("one is open");
+    rig.scan().await;
+    let ended = rig.due().await;
+    rig.site.advance_clock(86_400);
+    let found = rig.scan().await;
+    assert_eq!((found.sessions, found.abandoned), (1, 1));
+    rig.site.advance_clock(300);
+    assert_eq!(rig.scan().await.abandoned, 0);
+    assert!(rig.site.end_session(&open));
+    rig.site.advance_clock(300);
+    let found = rig.scan().await;
+    assert_eq!((found.sessions, found.ended_after_all), (0, 1));
+    rig.site.advance_clock(300);
+    assert_eq!(rig.scan().await.ended_after_all, 0, "the overlap lists it once more");
+    assert_eq!(rig.due().await, ended + 2);
+    assert!(rig.held(rig.ended(&open)).await);
+    assert!(rig.held(rig.again(&open)).await);
+}
+
+#[tokio::test]
+async fn sessions_that_closed_abnormally_are_found_however_long_ago() {
+    let rig = Rig::new(Options { abnormal: 12, ..few() }).await;
+    let long_ago = rig.site.now() - DAY_SECS;
+    let abandoned = rig.sessions(|session| session.end.is_none() && session.start <= long_ago);
+    let found = rig.scan().await;
+    assert_eq!(
+        (found.sessions, found.abandoned),
+        (60 + abandoned.len() as u64, abandoned.len() as u64)
+    );
+}
+
+#[tokio::test]
+async fn a_kill_between_mark_and_announcement_forgets_no_abandoned_session() {
+    let rig = Rig::new(Options { sessions: 0, open: 1, ..Options::default() }).await;
+    let open = rig.sessions(|session| session.end.is_none()).pop_first().expect("one is open");
+    rig.scan().await;
+    rig.site.advance_clock(86_400);
+    let killed = crate::abandoned::Abandoned::open(&rig.log, "killed").await.expect("it runs");
+    let lsid = open.parse().expect("an LSID");
+    let now = at(rig.site.now());
+    killed.mark(&rig.host(), Family::Session, &lsid, now).await.expect("it runs");
+    assert_eq!(rig.scan().await.abandoned, 1);
+    rig.site.end_session(&open);
+    rig.site.advance_clock(60);
+    assert_eq!(rig.scan().await.ended_after_all, 1);
+    let marks = killed.marks(&rig.host(), Family::Session).await.expect("it runs");
+    assert!(marks.is_empty(), "{marks:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_lasted_for_days_and_has_ended_is_not_abandoned() {
+    let rig = Rig::new(Options { sessions: 300, days: 10, ..Options::default() }).await;
+    rig.scan().await;
+    // A new process remembers none of them, and its window of starts holds one that lasted for days.
+    for _ in 0..4 {
+        rig.site.advance_clock(20_000);
+        assert_eq!(
+            rig.scan().await,
+            Found { covered_until: Some(at(rig.site.now())), ..Found::default() }
+        );
+    }
+    let abandoned = crate::abandoned::Abandoned::open(&rig.log, "one").await.expect("it runs");
+    assert!(abandoned.marks(&rig.host(), Family::Session).await.expect("it runs").is_empty());
+}
+
+#[tokio::test]
+async fn a_poll_that_fails_moves_nothing() {
+    let rig = Rig::new(few()).await;
+    rig.scan().await;
+    let before = (rig.coverage(By::End).await, rig.coverage(By::Start).await, rig.due().await);
+    rig.site.advance_clock(3_600);
+    rig.site.add_sessions(3);
+    rig.site.add_fault(Fault::Down { seconds: None });
+    let mut found = Found::default();
+    let scanner = rig.scanner("one").await;
+    scanner.scan(Family::Session, &mut found).await.expect_err("it is down");
+    assert_eq!(found, Found::default());
+    let after = (rig.coverage(By::End).await, rig.coverage(By::Start).await, rig.due().await);
+    assert_eq!(before, after);
+    rig.site.clear_faults();
+    assert_eq!(scan(&scanner).await.sessions, 3);
+}
+
+#[tokio::test]
+async fn a_report_that_appears_late_is_found_within_the_overlap() {
+    let rig = Rig::new(few()).await;
+    rig.scan().await;
+    rig.site.advance_clock(60);
+    let late = rig.site.add_sessions(1);
+    let until = rig.site.now() + 600;
+    rig.site.add_fault(Fault::Late { lsids: late.into_iter().collect(), until });
+    rig.site.advance_clock(300);
+    assert_eq!(rig.scan().await.sessions, 0);
+    rig.site.advance_clock(300);
+    assert_eq!(rig.scan().await.sessions, 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_hides_no_session() {
+    let rig = Rig::new(few()).await;
+    rig.site.add_fault(Fault::ClockOffset { seconds: 7_200 });
+    rig.scan().await;
+    assert_eq!(rig.coverage(By::End).await.expect("it ran").watermark(), at(rig.site.now()));
+    rig.site.clear_faults();
+    rig.site.advance_clock(60);
+    rig.site.add_sessions(2);
+    rig.site.advance_clock(60);
+    assert_eq!(rig.scan().await.sessions, 2);
+    assert_eq!(rig.coverage(By::End).await.expect("it ran").watermark(), at(rig.site.now()));
+}
+
+#[tokio::test]
+async fn after_an_outage_of_a_week_everything_is_found() {
+    let rig = Rig::new(few()).await;
+    rig.scan().await;
+    for _ in 0..7 {
+        rig.site.advance_clock(86_400);
+        rig.site.add_sessions(3);
+    }
+    assert_eq!(rig.scan().await.sessions, 21);
+}
+
+#[tokio::test]
+async fn what_ends_during_a_first_run_does_not_wait_for_its_end() {
+    let rig = Rig::new(few()).await;
+    rig.site.add_fault(Fault::Delay { millis: 20 });
+    let scanner = rig.scanner("one").await;
+    let scanning = tokio::spawn(async move { scan(&scanner).await });
+    until("some windows are scanned", async || rig.listings() >= 5).await;
+    rig.site.advance_clock(61);
+    rig.site.add_sessions(1);
+    let live = at(rig.site.now());
+    let passed =
+        async || rig.coverage(By::End).await.is_some_and(|ended| ended.watermark() >= live);
+    until("what is new is scanned", passed).await;
+    let coverage = rig.coverage(By::End).await.expect("it runs");
+    assert!(coverage.covered_until() < live, "the rest is still to do");
+    assert_eq!(scanning.await.expect("it ends").sessions, 61);
+}
+
+#[tokio::test]
+async fn what_ends_while_abandoned_sessions_are_looked_for_does_not_wait_either() {
+    let rig = Rig::new(few()).await;
+    rig.site.add_fault(Fault::Delay { millis: 20 });
+    let scanner = rig.scanner("one").await;
+    let scanning = tokio::spawn(async move { scan(&scanner).await });
+    until("the ends are scanned", async || rig.coverage(By::Start).await.is_some()).await;
+    rig.site.advance_clock(61);
+    rig.site.add_sessions(1);
+    assert_eq!(scanning.await.expect("it ends").sessions, 61);
+    assert_eq!(rig.coverage(By::End).await.expect("it ran").watermark(), at(rig.site.now()));
+}
+
+#[tokio::test]
+async fn a_listing_that_is_suspiciously_large_is_had_in_parts() {
+    let sessions = crate::sweep::SESSIONS_SUSPICIOUS as u64 * 2 + 500;
+    let rig = Rig::new(Options { sessions, days: 1, ..Options::default() }).await;
+    assert_eq!(rig.scan().await.sessions, sessions);
+    assert_eq!(rig.due().await, sessions);
+    let whole_days = 90 + 89;
+    assert!(rig.listings() > whole_days + 4, "{} listings: nothing was split", rig.listings());
+}

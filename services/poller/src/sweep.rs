@@ -1,0 +1,152 @@
+use appliance::{ApplianceError, Window};
+use domain::{ApplianceTime, Coverage, Family, Reach, SiteHost, Stretch};
+use messages::escape;
+use queue::Bucket;
+
+use crate::ChangeError;
+use crate::change::change;
+
+/// The longest window. A busy site ends a few thousand sessions a day.
+const WINDOW_SECS_MAX: u32 = 86_400;
+/// No window is split further.
+const WINDOW_SECS_MIN: i64 = 60;
+/// Windows longer than this are also split when a listing fails in a way that a shorter one might not.
+const WINDOW_SECS_SPLIT_ON_FAILURE: i64 = 3_600;
+/// A listing of more sessions than this may have been cut by a limit that nobody documents.
+pub(crate) const SESSIONS_SUSPICIOUS: usize = 5_000;
+/// After a listing of this many at most, the next window is twice as long.
+const SESSIONS_FEW: usize = SESSIONS_SUSPICIOUS / 4;
+/// Seconds by which two answers of one appliance may differ.
+const CLOCK_JITTER_SECS: i64 = 5;
+
+/// By what a sweep finds sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    End,
+    Start,
+}
+
+/// One way through a site's time, window by window, the newest first.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    by: By,
+    key: String,
+    now: ApplianceTime,
+    coverage: Coverage,
+    /// The length of the next window.
+    secs_max: u32,
+    /// What that may grow to.
+    secs_cap: u32,
+}
+
+impl Sweep {
+    /// Begins at what is stored, and stores at once what is to be scanned, so that a kill forgets none of it.
+    pub async fn begin(
+        scans: &Bucket<Coverage>,
+        (site, family): (&SiteHost, Family),
+        by: By,
+        now: ApplianceTime,
+        reach: Reach,
+    ) -> Result<Self, ChangeError> {
+        let key = key(site, family, by);
+        let (coverage, secs_ahead) = change(scans, &key, |stored: Option<Coverage>| {
+            let begun = Coverage::begin(stored.as_ref(), now, reach);
+            let secs_ahead = stored.map_or(0, |stored| stored.secs_ahead(now));
+            (Some(begun.clone()), (begun, secs_ahead))
+        })
+        .await?;
+        if secs_ahead > CLOCK_JITTER_SECS {
+            tracing::warn!(
+                %site,
+                family = family.as_str(),
+                secs_ahead,
+                "the appliance's clock was set back; scanning from where it is now"
+            );
+        }
+        Ok(Sweep { by, key, now, coverage, secs_max: WINDOW_SECS_MAX, secs_cap: WINDOW_SECS_MAX })
+    }
+
+    pub fn by(&self) -> By {
+        self.by
+    }
+
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// The next window; `None` when all is scanned.
+    pub fn next(&self) -> Option<Stretch> {
+        self.coverage.windows(self.now, self.secs_max).next()
+    }
+
+    /// Whether this window holds what is new, and not what is caught up with.
+    pub fn is_live(&self, window: Stretch) -> bool {
+        window.until() >= self.coverage.watermark()
+    }
+
+    /// What the appliance is to be asked for a window: a second more, because whether it counts the last second in is
+    /// not told.
+    pub fn asked(&self, window: Stretch) -> Window {
+        let (from, secs) = (window.from(), u32::try_from(window.secs() + 1).unwrap_or(u32::MAX));
+        match self.by {
+            By::End => Window::Ended { from, secs },
+            By::Start => Window::Started { from, secs },
+        }
+    }
+
+    /// All of this window, in which so many sessions were, is announced and acknowledged.
+    pub async fn cover(
+        &mut self,
+        scans: &Bucket<Coverage>,
+        window: Stretch,
+        sessions: usize,
+    ) -> Result<(), ChangeError> {
+        self.coverage = change(scans, &self.key, |stored: Option<Coverage>| {
+            // A record that is gone was lost with its bucket; what this sweep knows is as good.
+            let covered = stored.as_ref().unwrap_or(&self.coverage).cover(window);
+            (Some(covered.clone()), covered)
+        })
+        .await?;
+        if sessions <= SESSIONS_FEW {
+            self.secs_max = self.secs_max.saturating_mul(2).min(self.secs_cap);
+        }
+        Ok(())
+    }
+
+    /// Whether a listing of so many sessions is to be had in smaller windows.
+    pub fn is_suspicious(&self, window: Stretch, sessions: usize) -> bool {
+        sessions > SESSIONS_SUSPICIOUS && window.secs() > WINDOW_SECS_MIN
+    }
+
+    /// Whether smaller windows may help where this one failed.
+    pub fn may_split(&self, window: Stretch, failure: &ApplianceError) -> bool {
+        match failure {
+            ApplianceError::TooLarge { .. } => window.secs() > WINDOW_SECS_MIN,
+            ApplianceError::Silent { .. }
+            | ApplianceError::Cut { .. }
+            | ApplianceError::Failing { .. } => window.secs() > WINDOW_SECS_SPLIT_ON_FAILURE,
+            _ => false,
+        }
+    }
+
+    /// Goes on in windows of half that length, which grow again where there are few sessions.
+    pub fn split(&mut self, window: Stretch) {
+        self.secs_max = u32::try_from(window.secs() / 2).unwrap_or(WINDOW_SECS_MAX).max(1);
+    }
+
+    /// Goes on in windows of half that length, to the end of the sweep: a site that is slow with one window is slow with
+    /// all.
+    pub fn split_for_good(&mut self, window: Stretch) {
+        self.split(window);
+        self.secs_cap = self.secs_max;
+    }
+}
+
+/// Where the coverage of a sweep is kept.
+pub(crate) fn key(site: &SiteHost, family: Family, by: By) -> String {
+    let by = match by {
+        By::End => "",
+        By::Start => ".started",
+    };
+    format!("{}.{}{by}", escape(site.as_str()), family.as_str())
+}

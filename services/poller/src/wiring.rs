@@ -1,0 +1,165 @@
+use std::process::ExitCode;
+
+use appliance::{BuildError, Client, ClientOptions};
+use domain::{Kind, SiteHost};
+use queue::{BucketError, ConnectError, Log, LogOptions};
+use service::{Exit, Health};
+use settings::{Needs, Settings, Site, UnresolvedSecret};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::abandoned::Abandoned;
+use crate::round::Round;
+use crate::scan::Scanner;
+use crate::{ChangeError, RunRecord, Runs};
+
+/// Why a poller ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum PollerError {
+    /// No log.
+    #[error("the poller has no log to announce to")]
+    Connect(#[source] ConnectError),
+    /// No records.
+    #[error("the poller has no records to go on from")]
+    Records(#[source] BucketError),
+    /// The secret of a site was not read.
+    #[error("the poller lacks a secret of {site}")]
+    Secret {
+        /// Which site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: UnresolvedSecret,
+    },
+    /// A site can't be reached as the settings say.
+    #[error("the settings of {site} make no client")]
+    Client {
+        /// Which site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: BuildError,
+    },
+    /// A run that was asked for could not be kept.
+    #[error("the poller could not keep a run's record")]
+    Run(#[source] ChangeError),
+}
+
+impl Exit for PollerError {}
+
+/// What [`run_once`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Sessions and presentations that it announced.
+    pub sessions: u64,
+    /// Backups that it announced.
+    pub backups: u64,
+    /// The record of each run that was finished; a `failure` in it says which was not finished well.
+    pub runs: Vec<RunRecord>,
+}
+
+/// The process `sluice-poller`.
+pub fn standalone() -> ExitCode {
+    let needs = Needs { sites: true, destinations: false };
+    service::standalone("poller", env!("CARGO_PKG_VERSION"), needs, async |settings, started| {
+        let options = LogOptions::from_settings(&settings.log, "sluice-poller")
+            .map_err(PollerError::Connect)?;
+        let log = Log::connect(&options).await.map_err(PollerError::Connect)?;
+        run(&settings, &log, &started.health, &started.stop).await
+    })
+}
+
+/// Runs every schedule on every site of its transfers, whenever its time has come, until told to stop.
+///
+/// # Errors
+/// When a site's client can't be built, or the records can't be opened. A site or log that fails later is waited for.
+pub async fn run(
+    settings: &Settings,
+    log: &Log,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<(), PollerError> {
+    // A poller without schedules is ready to do nothing.
+    let whole = health.component("poller");
+    let mut tasks = JoinSet::new();
+    for round in rounds(settings, log).await? {
+        let site = settings.site(&round.site).map_or(round.site.as_str(), |site| &site.label);
+        let part = health.component(format!("poller of {site} for {}", round.schedule));
+        tasks.spawn(round.go_on(part, stop.child_token()));
+    }
+    whole.ready();
+    tasks.join_all().await;
+    stop.cancelled().await;
+    Ok(())
+}
+
+/// Runs every schedule once on every site of its transfers, due or not, all at the same time, and returns when the last
+/// run has ended. A run that goes on in another process is waited for, and then made again.
+///
+/// # Errors
+/// As [`run`]; and when the log fails. A site that fails is told in its record.
+pub async fn run_once(
+    settings: &Settings,
+    log: &Log,
+    stop: &CancellationToken,
+) -> Result<Swept, PollerError> {
+    let mut tasks = JoinSet::new();
+    for round in rounds(settings, log).await? {
+        let stop = stop.child_token();
+        tasks.spawn(async move { round.once(&stop).await });
+    }
+    let mut swept = Swept::default();
+    while let Some(ended) = tasks.join_next().await {
+        let finished = ended.expect("a round does not panic").map_err(PollerError::Run)?;
+        if let Some(finished) = finished {
+            swept.sessions += finished.record.sessions_announced;
+            swept.backups += finished.backups;
+            swept.runs.push(finished.record);
+        }
+    }
+    swept
+        .runs
+        .sort_by(|one, other| (&one.schedule, &one.site).cmp(&(&other.schedule, &other.site)));
+    Ok(swept)
+}
+
+/// One round for each schedule and site of its transfers; the rounds of one site share its client.
+async fn rounds(settings: &Settings, log: &Log) -> Result<Vec<Round>, PollerError> {
+    let holder = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
+    let runs = Runs::open(log).await.map_err(PollerError::Records)?;
+    let scans = log.bucket("scans").await.map_err(PollerError::Records)?;
+    let abandoned = Abandoned::open(log, &holder).await.map_err(PollerError::Records)?;
+    let mut rounds = Vec::new();
+    for site in &settings.sites {
+        let scanner =
+            Scanner::new(client(site)?, log.clone(), scans.clone(), abandoned.clone(), site);
+        for schedule in &settings.schedules {
+            let transfers = schedule.transfers.iter().filter(|of| of.site == site.host);
+            let kinds: Vec<Kind> = transfers.flat_map(|of| of.kinds.iter().copied()).collect();
+            if kinds.is_empty() {
+                continue;
+            }
+            rounds.push(Round {
+                schedule: schedule.label.clone(),
+                site: site.host.clone(),
+                timetable: schedule.timetable,
+                families: kinds.iter().filter_map(|kind| kind.family()).collect(),
+                makes_backups: kinds.contains(&Kind::SiteBackup),
+                holder: holder.clone(),
+                scanner: scanner.clone(),
+                runs: runs.clone(),
+                log: log.clone(),
+            });
+        }
+    }
+    Ok(rounds)
+}
+
+pub(crate) fn client(site: &Site) -> Result<Client, PollerError> {
+    let options = ClientOptions::from_site(site)
+        .map_err(|cause| PollerError::Secret { site: site.host.clone(), cause })?;
+    Client::new(options).map_err(|cause| PollerError::Client { site: site.host.clone(), cause })
+}
+
+#[cfg(test)]
+mod tests;
