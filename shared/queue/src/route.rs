@@ -10,7 +10,7 @@ use crate::{BoxError, Log, LogError};
 
 /// How long the server waits for an acknowledgement or a sign of progress before it delivers again, where nothing else
 /// is asked.
-const ACK_WAIT: Duration = Duration::from_secs(60);
+const ACK_WAIT: Duration = Duration::from_secs(30);
 
 /// A wide bound: a message that waits for its retry keeps its place in it.
 const ACK_PENDING_MAX: i64 = 20_000;

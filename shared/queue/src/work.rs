@@ -113,10 +113,15 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut error: Option<&dyn Error> = Some(self.cause().as_ref());
-        let mut separator = "";
+        let mut told = String::new();
         while let Some(cause) = error {
-            write!(f, "{separator}{cause}")?;
-            separator = ": ";
+            let text = cause.to_string();
+            // Some libraries put their cause into their own text.
+            if !told.ends_with(&text) {
+                let separator = if told.is_empty() { "" } else { ": " };
+                write!(f, "{separator}{text}")?;
+                told = text;
+            }
             error = cause.source();
         }
         Ok(())

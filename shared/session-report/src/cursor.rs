@@ -1,6 +1,8 @@
 use std::borrow::Cow;
+use std::io::BufRead;
 
 use domain::Digest;
+use memchr::memchr2;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
@@ -8,7 +10,7 @@ use quick_xml::events::{BytesRef, Event};
 use crate::attributes::Attributes;
 use crate::canonical::{Canonical, is_blank};
 use crate::opening::{OPENING_BYTES, check_declaration, mark_bytes};
-use crate::{Limits, ReportError, names};
+use crate::{Limits, ReportError, Text, names};
 
 /// What comes next in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,24 @@ pub(crate) enum Next<'x> {
     Close,
     /// The document ends.
     End,
+}
+
+/// What is known of the end of the element that has just opened.
+#[derive(Debug, Clone, Copy, Default)]
+enum Ahead {
+    #[default]
+    Unknown,
+    /// It is an empty element.
+    Empty,
+    /// Text of so many bytes, then an end tag of so many.
+    Text { text: usize, tag: usize },
+}
+
+/// A start tag whose attributes are read.
+struct Scanned<'x> {
+    local: &'x str,
+    bytes: usize,
+    ahead: Ahead,
 }
 
 /// A walk from tag to tag through a document that lies in memory.
@@ -33,7 +53,7 @@ pub(crate) struct Cursor<'x> {
     limits: &'x Limits,
     depth: usize,
     elements: usize,
-    empty: bool,
+    ahead: Ahead,
     declarable: bool,
     /// The text before the tag that was met last.
     text: Cow<'x, str>,
@@ -65,7 +85,7 @@ impl<'x> Cursor<'x> {
             limits,
             depth: 0,
             elements: 0,
-            empty: false,
+            ahead: Ahead::Unknown,
             declarable: true,
             text: Cow::Borrowed(""),
             attributes: Attributes::default(),
@@ -81,10 +101,28 @@ impl<'x> Cursor<'x> {
     /// Walks on to the next tag.
     pub(crate) fn next(&mut self) -> Result<Next<'x>, ReportError> {
         self.text = Cow::Borrowed("");
-        if std::mem::take(&mut self.empty) {
-            return Ok(self.close());
+        match std::mem::take(&mut self.ahead) {
+            Ahead::Unknown => {}
+            Ahead::Empty => return Ok(self.close()),
+            Ahead::Text { text, tag } => {
+                self.text = Cow::Borrowed(self.take(text));
+                self.take(tag);
+                return Ok(self.close());
+            }
         }
         loop {
+            let mut known = None;
+            if self.depth > 0 && self.plain_lines {
+                self.take_plain_text();
+                known = self.scan_tag();
+                if let Some(tag) = &known
+                    && !matches!(tag.ahead, Ahead::Unknown)
+                {
+                    self.take(tag.bytes);
+                    self.ahead = tag.ahead;
+                    return self.enter(tag.local);
+                }
+            }
             let start = self.reader.buffer_position() as usize;
             let event = self.reader.read_event().map_err(|error| self.fault(error))?;
             let end = self.reader.buffer_position() as usize;
@@ -99,9 +137,14 @@ impl<'x> Cursor<'x> {
                     let resolved = resolve(&reference, self.position())?;
                     self.text.to_mut().push_str(resolved.encode_utf8(&mut [0; 4]));
                 }
-                Event::Start(_) => return self.open(&self.xml[start + 1..end - 1]),
+                Event::Start(_) => {
+                    return match known {
+                        Some(tag) if tag.bytes == end - start => self.enter(tag.local),
+                        _ => self.open(&self.xml[start + 1..end - 1]),
+                    };
+                }
                 Event::Empty(_) => {
-                    self.empty = true;
+                    self.ahead = Ahead::Empty;
                     return self.open(&self.xml[start + 1..end - 2]);
                 }
                 Event::End(_) => return Ok(self.close()),
@@ -117,6 +160,20 @@ impl<'x> Cursor<'x> {
     }
 
     fn open(&mut self, tag: &'x str) -> Result<Next<'x>, ReportError> {
+        if self.depth >= self.limits.depth_max {
+            return Err(too_deep(self.limits));
+        }
+        if self.elements >= self.limits.elements_max {
+            return Err(too_many_elements(self.limits));
+        }
+        let position = self.position();
+        let names::Name { full, local } = names::of_tag(tag, self.limits, position)?;
+        self.attributes.reread(tag, full.len(), self.limits, position)?;
+        self.enter(local)
+    }
+
+    /// An element opens whose attributes are read.
+    fn enter(&mut self, local: &'x str) -> Result<Next<'x>, ReportError> {
         self.depth += 1;
         self.elements += 1;
         if self.depth > self.limits.depth_max {
@@ -125,9 +182,6 @@ impl<'x> Cursor<'x> {
         if self.elements > self.limits.elements_max {
             return Err(too_many_elements(self.limits));
         }
-        let position = self.position();
-        let names::Name { full, local } = names::of_tag(tag, self.limits, position)?;
-        self.attributes.reread(tag, full.len(), self.limits, position)?;
         if let Some(canonical) = &mut self.canonical {
             canonical.open(&self.text, local, &mut self.attributes);
         }
@@ -141,6 +195,49 @@ impl<'x> Cursor<'x> {
             canonical.close(&self.text);
         }
         Next::Close
+    }
+
+    /// Takes so many bytes past the parser, between two of its events.
+    #[inline]
+    fn take(&mut self, bytes: usize) -> &'x str {
+        let start = self.reader.buffer_position() as usize;
+        self.reader.stream().consume(bytes);
+        &self.xml[start..start + bytes]
+    }
+
+    /// Takes the text that the next markup or reference ends: most texts mean what they say, so the parser has
+    /// nothing to add.
+    #[inline]
+    fn take_plain_text(&mut self) {
+        let bytes = memchr2(b'<', b'&', self.reader.get_ref()).unwrap_or(0);
+        if bytes > 0 {
+            let text = self.take(bytes);
+            self.append(Cow::Borrowed(text));
+        }
+    }
+
+    /// Looks whether a start tag comes next, and whether its element holds nothing but plain text, as most do: those
+    /// are read without the parser. `None` is "ask the parser", which then tells what is wrong, too.
+    fn scan_tag(&mut self) -> Option<Scanned<'x>> {
+        let position = self.position();
+        let rest = &self.xml[self.reader.buffer_position() as usize..];
+        let tag = rest.strip_prefix('<').filter(|tag| names::starts(tag))?;
+        let names::Name { full, local } = names::at_start(tag, self.limits, position).ok()?;
+        let end = self.attributes.reread_at_start(tag, full.len(), self.limits, position).ok()?;
+        let behind = match &tag.as_bytes()[end..] {
+            [b'>', behind @ ..] => behind,
+            [b'/', b'>', ..] => {
+                return Some(Scanned { local, bytes: end + 3, ahead: Ahead::Empty });
+            }
+            _ => return None,
+        };
+        let text = memchr2(b'<', b'&', behind)?;
+        let ends = behind[text..]
+            .strip_prefix(b"</")
+            .and_then(|end_tag| end_tag.strip_prefix(full.as_bytes()))
+            .is_some_and(|end_tag| end_tag.first() == Some(&b'>'));
+        let ahead = if ends { Ahead::Text { text, tag: full.len() + 3 } } else { Ahead::Unknown };
+        Some(Scanned { local, bytes: end + 2, ahead })
     }
 
     fn append(&mut self, text: Cow<'x, str>) {
@@ -168,14 +265,14 @@ impl<'x> Cursor<'x> {
     }
 
     /// The text of the element that has just opened, without that of elements in it; stands behind it then.
-    pub(crate) fn text(&mut self) -> Result<String, ReportError> {
-        let mut text = String::new();
+    pub(crate) fn text(&mut self) -> Result<Text, ReportError> {
+        let mut text = Text::default();
         while self.child()?.is_some() {
             text.push_str(&self.text);
             self.skip()?;
         }
         if text.is_empty() {
-            return Ok(std::mem::take(&mut self.text).into_owned());
+            return Ok(Text::from(std::mem::take(&mut self.text)));
         }
         text.push_str(&self.text);
         Ok(text)
@@ -193,7 +290,7 @@ impl<'x> Cursor<'x> {
     }
 
     /// Keeps the text of the element that has just opened; of several elements of one name the first counts.
-    pub(crate) fn keep(&mut self, place: &mut Option<String>) -> Result<(), ReportError> {
+    pub(crate) fn keep(&mut self, place: &mut Option<Text>) -> Result<(), ReportError> {
         let text = self.text()?;
         place.get_or_insert(text);
         Ok(())

@@ -47,6 +47,8 @@ impl Name<'_> {
 
 const STARTS: u8 = 1;
 const CONTINUES: u8 = 2;
+/// Continues a name and ends no prefix.
+const PLAIN: u8 = 4;
 
 /// What each byte may do in a name. Of characters beyond ASCII not each rule is checked: it is enough that
 /// markup did not run into text.
@@ -55,8 +57,9 @@ const ROLES: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         roles[byte] = match byte as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b':' | 0x80.. => STARTS | CONTINUES,
-            b'0'..=b'9' | b'-' | b'.' => CONTINUES,
+            b':' => STARTS | CONTINUES,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => STARTS | CONTINUES | PLAIN,
+            b'0'..=b'9' | b'-' | b'.' => CONTINUES | PLAIN,
             _ => 0,
         };
         byte += 1;
@@ -71,22 +74,31 @@ pub(crate) fn at_start<'x>(
     limits: &Limits,
     position: u64,
 ) -> Result<Name<'x>, ReportError> {
-    let mut local = 0;
+    let bytes = text.as_bytes();
     let mut end = 0;
-    for byte in text.bytes() {
-        if ROLES[usize::from(byte)] == 0 {
-            break;
-        }
+    while bytes.get(end).is_some_and(|b| ROLES[usize::from(*b)] & PLAIN != 0) {
         end += 1;
-        if byte == b':' {
-            local = end;
-        }
     }
-    let starts = text.bytes().next().is_some_and(|b| ROLES[usize::from(b)] & STARTS != 0);
-    if !starts || end > limits.name_bytes_max {
+    let prefixed = bytes.get(end) == Some(&b':');
+    while prefixed && bytes.get(end).is_some_and(|b| ROLES[usize::from(*b)] != 0) {
+        end += 1;
+    }
+    if !starts(text) || end > limits.name_bytes_max {
         return Err(no_name(text, end, limits, position));
     }
-    Ok(Name { full: &text[..end], local: &text[local..end] })
+    let full = &text[..end];
+    let local = if prefixed { behind_prefix(full) } else { full };
+    Ok(Name { full, local })
+}
+
+/// Whether a text starts with a name.
+#[inline]
+pub(crate) fn starts(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| ROLES[usize::from(b)] & STARTS != 0)
+}
+
+fn behind_prefix(full: &str) -> &str {
+    full.rsplit_once(':').map_or(full, |(_, local)| local)
 }
 
 /// The name of the element whose tag this is (what stands between `<` and `>`).

@@ -1,5 +1,9 @@
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 use domain::{ArtifactId, Instance, Lsid, Particulars, SiteHost};
+
+/// A text of a report. Most are shorter than 25 bytes, and take no allocation of their own.
+pub type Text = CompactString;
 
 /// One session as its report tells it.
 ///
@@ -9,22 +13,22 @@ use domain::{ArtifactId, Instance, Lsid, Particulars, SiteHost};
 #[expect(missing_docs, reason = "the fields bear the names of the elements")]
 pub struct Session {
     pub lsid: Option<Lsid>,
-    pub session_type: Option<String>,
-    pub lseq: Option<String>,
+    pub session_type: Option<Text>,
+    pub lseq: Option<Text>,
     pub start_time: Option<Moment>,
     pub end_time: Option<Moment>,
-    pub duration: Option<String>,
+    pub duration: Option<Text>,
     pub public_site: Option<Named>,
     pub jumpoint: Option<Named>,
     pub jump_group: Option<JumpGroup>,
-    pub external_key: Option<String>,
+    pub external_key: Option<Text>,
     pub custom_attributes: Vec<CustomAttribute>,
     pub has_session_recording: bool,
     pub command_shell_recordings: Vec<Instance>,
     pub show_my_screen_recordings: Vec<Instance>,
-    pub file_transfer_count: Option<String>,
-    pub file_move_count: Option<String>,
-    pub file_delete_count: Option<String>,
+    pub file_transfer_count: Option<Text>,
+    pub file_move_count: Option<Text>,
+    pub file_delete_count: Option<Text>,
     pub primary_customer: Option<Actor>,
     pub primary_rep: Option<Actor>,
     pub primary_team: Option<Named>,
@@ -38,108 +42,108 @@ pub struct Session {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the two ways to say it")]
 pub struct Moment {
-    pub timestamp: Option<String>,
-    pub text: Option<String>,
+    pub timestamp: Option<Text>,
+    pub text: Option<Text>,
 }
 
 /// Something with an id whose text is its name (`public_site`, `jumpoint`, `primary_team`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the attributes")]
 pub struct Named {
-    pub id: Option<String>,
-    pub name: Option<String>,
+    pub id: Option<Text>,
+    pub name: Option<Text>,
 }
 
 /// `jump_group`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the attributes")]
 pub struct JumpGroup {
-    pub id: Option<String>,
-    pub kind: Option<String>,
-    pub name: Option<String>,
+    pub id: Option<Text>,
+    pub kind: Option<Text>,
+    pub name: Option<Text>,
 }
 
 /// `custom_attributes/custom_attribute`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the attributes")]
 pub struct CustomAttribute {
-    pub display_name: Option<String>,
-    pub code_name: Option<String>,
-    pub value: Option<String>,
+    pub display_name: Option<Text>,
+    pub code_name: Option<Text>,
+    pub value: Option<Text>,
 }
 
 /// A reference to somebody in the session (`primary_customer`, `primary_rep`, `performed_by`, `destination`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the attributes")]
 pub struct Actor {
-    pub gsnumber: Option<String>,
-    pub id: Option<String>,
-    pub kind: Option<String>,
-    pub name: Option<String>,
+    pub gsnumber: Option<Text>,
+    pub id: Option<Text>,
+    pub kind: Option<Text>,
+    pub name: Option<Text>,
 }
 
 /// `customer_list/customer`; `info/*` flattened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the elements")]
 pub struct Customer {
-    pub gsnumber: Option<String>,
-    pub username: Option<String>,
-    pub public_ip: Option<String>,
-    pub private_ip: Option<String>,
-    pub hostname: Option<String>,
-    pub os: Option<String>,
-    pub primary_cust: Option<String>,
-    pub rpat_support: Option<String>,
-    pub info_name: Option<String>,
-    pub info_company: Option<String>,
-    pub info_company_code: Option<String>,
-    pub info_issue: Option<String>,
-    pub info_details: Option<String>,
+    pub gsnumber: Option<Text>,
+    pub username: Option<Text>,
+    pub public_ip: Option<Text>,
+    pub private_ip: Option<Text>,
+    pub hostname: Option<Text>,
+    pub os: Option<Text>,
+    pub primary_cust: Option<Text>,
+    pub rpat_support: Option<Text>,
+    pub info_name: Option<Text>,
+    pub info_company: Option<Text>,
+    pub info_company_code: Option<Text>,
+    pub info_issue: Option<Text>,
+    pub info_details: Option<Text>,
 }
 
 /// `rep_list/representative`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the elements")]
 pub struct Representative {
-    pub gsnumber: Option<String>,
-    pub id: Option<String>,
-    pub username: Option<String>,
-    pub display_name: Option<String>,
-    pub public_display_name: Option<String>,
-    pub private_display_name: Option<String>,
-    pub display_number: Option<String>,
-    pub public_ip: Option<String>,
-    pub private_ip: Option<String>,
-    pub hostname: Option<String>,
-    pub os: Option<String>,
-    pub session_owner: Option<String>,
-    pub primary_rep: Option<String>,
-    pub seconds_involved: Option<String>,
-    pub invited: Option<String>,
+    pub gsnumber: Option<Text>,
+    pub id: Option<Text>,
+    pub username: Option<Text>,
+    pub display_name: Option<Text>,
+    pub public_display_name: Option<Text>,
+    pub private_display_name: Option<Text>,
+    pub display_number: Option<Text>,
+    pub public_ip: Option<Text>,
+    pub private_ip: Option<Text>,
+    pub hostname: Option<Text>,
+    pub os: Option<Text>,
+    pub session_owner: Option<Text>,
+    pub primary_rep: Option<Text>,
+    pub seconds_involved: Option<Text>,
+    pub invited: Option<Text>,
 }
 
 /// `team_list/team`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the elements")]
 pub struct Team {
-    pub id: Option<String>,
-    pub name: Option<String>,
-    pub primary_team: Option<String>,
+    pub id: Option<Text>,
+    pub name: Option<Text>,
+    pub primary_team: Option<Text>,
 }
 
 /// `session_details/event`, in document order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the elements")]
 pub struct Event {
-    pub event_type: Option<String>,
-    pub timestamp: Option<String>,
+    pub event_type: Option<Text>,
+    pub timestamp: Option<Text>,
     pub performed_by: Option<Actor>,
     pub destination: Option<Actor>,
-    pub body: Option<String>,
+    pub body: Option<Text>,
     /// As it stands in the report, before base64 is undone.
-    pub encoded_body: Option<String>,
-    pub filename: Option<String>,
-    pub filesize: Option<String>,
+    pub encoded_body: Option<Text>,
+    pub filename: Option<Text>,
+    pub filesize: Option<Text>,
     /// `data/value` of every `data`, in document order; an attribute that is missing is empty.
     pub values: Vec<Value>,
     /// `files/file/*`: each child's own name and text, in document order.
@@ -151,19 +155,19 @@ pub struct Event {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they say what they are")]
 pub struct Value {
-    pub name: String,
-    pub value: String,
+    pub name: Text,
+    pub value: Text,
 }
 
 /// `system_information/category`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields bear the names of the elements")]
 pub struct Category {
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// `description/field/@name`: the column headings.
-    pub headings: Vec<String>,
+    pub headings: Vec<Text>,
     /// `data/row`: the texts of its `field`s, by position.
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Text>>,
 }
 
 impl Moment {
@@ -187,9 +191,9 @@ impl Session {
     /// What the names of its files may need.
     pub fn particulars(&self) -> Particulars {
         Particulars {
-            session_type: self.session_type.clone(),
-            lseq: self.lseq.clone(),
-            external_key: self.external_key.clone(),
+            session_type: self.session_type.as_deref().map(str::to_owned),
+            lseq: self.lseq.as_deref().map(str::to_owned),
+            external_key: self.external_key.as_deref().map(str::to_owned),
             started: self.start_time.as_ref().and_then(Moment::instant),
             ended: self.ended(),
         }

@@ -113,6 +113,9 @@ pub struct Options {
     /// Size of a backup.
     #[arg(long, default_value_t = 500_000)]
     pub backup_bytes: u64,
+    /// The signatures in a report's addresses stay the same; without it they differ in every answer.
+    #[arg(long)]
+    pub stable_urls: bool,
     /// How session ids look.
     #[arg(long, value_enum, default_value = "hex32")]
     pub lsid_style: LsidStyle,

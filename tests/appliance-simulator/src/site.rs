@@ -138,7 +138,9 @@ impl Site {
 
     /// Addresses for one more answer.
     pub(crate) fn urls(&self) -> Urls {
-        Urls::new(&self.options.host, self.key, self.answers.fetch_add(1, Ordering::Relaxed))
+        let answer = self.answers.fetch_add(1, Ordering::Relaxed);
+        let answer = (!self.options.stable_urls).then_some(answer);
+        Urls::new(&self.options.host, self.key, answer)
     }
 
     /// The sessions that a request finds.

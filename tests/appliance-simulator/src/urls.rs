@@ -1,6 +1,6 @@
-//! The browser addresses inside reports. They carry a signature that differs in every answer.
+//! The browser addresses inside reports. They carry a signature that differs in every answer, unless told otherwise.
 
-use crate::chance::Dice;
+use crate::chance::{Dice, key_of_text};
 use crate::recordings::RecordingKind;
 
 const SIGNATURES: u64 = 40;
@@ -16,13 +16,24 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(crate) struct Urls {
     host: String,
-    dice: Dice,
+    site_key: u64,
+    /// None where signatures depend on nothing but what is addressed.
+    dice: Option<Dice>,
 }
 
 impl Urls {
-    /// `answer` is what no other answer has.
-    pub(crate) fn new(host: &str, site_key: u64, answer: u64) -> Self {
-        Self { host: host.to_owned(), dice: Dice::of(&[site_key, SIGNATURES, answer]) }
+    /// `answer` is what no other answer has; without it the same thing has the same address in every answer.
+    pub(crate) fn new(host: &str, site_key: u64, answer: Option<u64>) -> Self {
+        let dice = answer.map(|answer| Dice::of(&[site_key, SIGNATURES, answer]));
+        Self { host: host.to_owned(), site_key, dice }
+    }
+
+    fn signature(&mut self, lsid: &str, media: &str) -> String {
+        match &mut self.dice {
+            Some(dice) => dice.hex(40),
+            None => Dice::of(&[self.site_key, SIGNATURES, key_of_text(lsid), key_of_text(media)])
+                .hex(40),
+        }
     }
 
     /// The addresses to view and to download.
@@ -39,7 +50,7 @@ impl Urls {
                 ("showmyscreen", format!("sd;m=showmyscreen;i={n}"))
             }
         };
-        let token = format!("l={lsid};h={};t={media}", self.dice.hex(40));
+        let token = format!("l={lsid};h={};t={media}", self.signature(lsid, &media));
         let token = token.replace('=', "%3D").replace(';', "%3B");
         let download =
             format!("https://{}/session_download?lsid={token}&dl_action={kind}", self.host);

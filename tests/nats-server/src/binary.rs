@@ -3,8 +3,12 @@ use std::path::{Path, PathBuf};
 /// Names the binary, where it is not to be looked for.
 const VARIABLE: &str = "SLUICE_NATS_SERVER";
 
-/// The nats-server: the one that the environment names, else the one in the workspace's tools folder, else the PATH's.
-pub(crate) fn find() -> PathBuf {
+/// The nats-server program: the one that the environment names, else the one in the workspace's tools folder, else the
+/// PATH's.
+///
+/// # Panics
+/// When there is none.
+pub fn program() -> PathBuf {
     if let Some(named) = std::env::var_os(VARIABLE) {
         let named = PathBuf::from(named);
         assert!(named.is_file(), "{VARIABLE} names {}, which is no file", named.display());

@@ -13,6 +13,8 @@
 mod binary;
 mod process;
 
+pub use binary::program;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime};

@@ -44,7 +44,7 @@ impl Process {
         let log = folder.join("nats.log");
         let file = File::options().create(true).append(true).open(&log);
         let file = file.expect("a temporary folder is writable");
-        let binary = binary::find();
+        let binary = binary::program();
         let server = Command::new(&binary)
             .arg("-c")
             .arg(config_file(folder))

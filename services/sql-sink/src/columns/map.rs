@@ -189,15 +189,15 @@ fn data_rows(event: &Event) -> Vec<Row> {
         let same = |said: &Value| said.name == name && said.value == value;
         event.values.iter().any(same) || event.files.iter().any(same)
     };
-    let direct = |name: &str, value: &Option<String>| {
-        value.as_deref().filter(|value| !said(name, value)).map(|value| pair(name, value))
+    let direct = |name: &str, value: Option<&str>| {
+        value.filter(|value| !said(name, value)).map(|value| pair(name, value))
     };
     let of_value = |value: &Value| pair(&value.name, &value.value);
 
     let mut rows: Vec<Row> = event.values.iter().map(of_value).collect();
     rows.extend(event.body_text().map(|body| pair(body.name(), body.text())));
-    rows.extend(direct("filename", &event.filename));
-    rows.extend(direct("filesize", &event.filesize));
+    rows.extend(direct("filename", event.filename.as_deref()));
+    rows.extend(direct("filesize", event.filesize.as_deref()));
     rows.extend(event.files.iter().map(of_value));
     rows
 }

@@ -6,7 +6,7 @@ pub(super) fn information(category: &Category) -> String {
     for row in &category.rows {
         xml.push_str("<row>");
         for (position, cell) in row.iter().enumerate() {
-            let heading = category.headings.get(position).map_or("", String::as_str);
+            let heading = category.headings.get(position).map_or("", |heading| heading.as_str());
             xml.push_str("<field name=\"");
             escape(heading, true, &mut xml);
             xml.push_str("\">");

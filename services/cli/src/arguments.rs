@@ -1,0 +1,78 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Session data, recordings and backups out of BeyondTrust appliances, into files and SQL.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The settings file, the same for every process
+    #[arg(long, global = true, env = settings::FILE_VARIABLE, default_value = settings::FILE_DEFAULT)]
+    pub settings: PathBuf,
+    /// Where `sluice up` keeps its log and its staging, unless the settings name others
+    #[arg(long, global = true, env = "SLUICE_DATA_DIR", default_value = "sluice-data")]
+    pub data_dir: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every service in this process, with a NATS server of its own unless the settings name one
+    Up(Up),
+    /// Try everything that the settings name: the log, staging, each site's account, each destination
+    Check,
+    /// Show sites, schedules, destinations and what waits for them, dead letters
+    Status,
+    /// List, show, retry or discard what could not succeed
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// What `sluice up` starts as a child: dies with its parent, and is nats-server otherwise
+    #[command(hide = true)]
+    EmbeddedBroker(EmbeddedBroker),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Run each schedule once, wait until all is delivered, print what was done, and end
+    #[arg(long)]
+    pub once: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// List them, oldest first
+    List,
+    /// Show one whole
+    Show {
+        /// Its number in the list
+        number: u64,
+    },
+    /// Have one tried again, or all
+    Retry(Which),
+    /// Give one up, or all; that is kept, with your name
+    Discard(Which),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// Its number in the list
+    pub number: Option<u64>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmbeddedBroker {
+    /// The nats-server program
+    #[arg(long)]
+    pub program: PathBuf,
+    /// Its configuration
+    #[arg(long)]
+    pub config: PathBuf,
+    /// The process that it may not outlive
+    #[arg(long)]
+    pub parent: u32,
+}

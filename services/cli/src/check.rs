@@ -1,0 +1,102 @@
+use std::path::Path;
+
+use anyhow::bail;
+use appliance::{CheckLine, Client, ClientOptions, Standing};
+use chrono::Utc;
+use queue::{Log, LogOptions};
+use settings::{Destination, Settings, Site, Target};
+use staging::Staging;
+
+use crate::data_dir::{connect, staging_url};
+
+/// Tries everything that the settings name, and fails if anything can't be used.
+pub(crate) async fn check(settings: &Settings, data_dir: &Path) -> anyhow::Result<()> {
+    println!("settings  good; digest {}", settings.digest);
+    let mut bad = 0;
+    bad += say("log", log(settings, data_dir).await);
+    bad += say("staging", staging(settings, data_dir).await);
+    for site in &settings.sites {
+        bad += check_site(site).await;
+    }
+    for destination in &settings.destinations {
+        bad += say(&format!("destination {}", destination.label), probe(destination).await);
+        for example in examples(destination) {
+            println!("          {example}");
+        }
+    }
+    match bad {
+        0 => Ok(()),
+        1 => bail!("1 thing can't be used as it is"),
+        _ => bail!("{bad} things can't be used as they are"),
+    }
+}
+
+fn say(what: &str, outcome: anyhow::Result<String>) -> usize {
+    match outcome {
+        Ok(good) => {
+            println!("{what}: {good}");
+            0
+        }
+        Err(error) => {
+            println!("{what}: FAILED: {error:#}");
+            1
+        }
+    }
+}
+
+async fn log(settings: &Settings, data_dir: &Path) -> anyhow::Result<String> {
+    if settings.log.url.is_none() {
+        return Ok(match connect(settings, data_dir).await {
+            Ok(_) => "a `sluice up` runs here, and its NATS server answers".to_owned(),
+            Err(_) => "`sluice up` will start a NATS server of its own".to_owned(),
+        });
+    }
+    let mut options = LogOptions::from_settings(&settings.log, "sluice-check")?;
+    options.patience = std::time::Duration::from_secs(3);
+    Log::connect(&options).await?;
+    Ok(format!("NATS answers at {}", options.url))
+}
+
+async fn staging(settings: &Settings, data_dir: &Path) -> anyhow::Result<String> {
+    let url = staging_url(settings, data_dir)?;
+    Staging::open(&url).await?.probe().await?;
+    Ok(format!("{url} can be written"))
+}
+
+async fn check_site(site: &Site) -> usize {
+    let title = format!("site {}", site.label);
+    let client = ClientOptions::from_site(site)
+        .map_err(anyhow::Error::from)
+        .and_then(|options| Ok(Client::new(options)?));
+    let client = match client {
+        Ok(client) => client,
+        Err(error) => return say(&title, Err(error)),
+    };
+    let mut bad = 0;
+    for CheckLine { standing, says } in client.check(Utc::now()).await {
+        match standing {
+            Standing::Good => println!("{title}: {says}"),
+            Standing::Note => println!("{title}: note: {says}"),
+            Standing::Bad => {
+                println!("{title}: FAILED: {says}");
+                bad += 1;
+            }
+        }
+    }
+    bad
+}
+
+async fn probe(destination: &Destination) -> anyhow::Result<String> {
+    match &destination.target {
+        Target::Files(files) => Ok(file_sink::check(files).await?),
+        Target::Sql(sql) => Ok(sql_sink::check(sql).await?),
+    }
+}
+
+/// What a file of each kind will be called.
+fn examples(destination: &Destination) -> Vec<String> {
+    match &destination.target {
+        Target::Files(files) => file_sink::example_names(files),
+        Target::Sql(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,127 @@
+//! `sluice up --once`: each schedule once, everything delivered, a summary.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::bail;
+use domain::facts::Deed;
+use queue::{Log, RouteState, StreamState};
+use service::Started;
+use settings::Settings;
+
+use crate::table::table;
+
+/// How often progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is told where nobody watches a terminal.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// What the log held before the run.
+struct Before {
+    due: u64,
+    artifacts: u64,
+    activity: u64,
+}
+
+pub(crate) async fn once(settings: &Settings, log: &Log, started: &Started) -> anyhow::Result<()> {
+    let before = before(&log.streams().await?);
+    let swept = poller::run_once(settings, log, &started.stop).await?;
+    drained(log, started, &before).await?;
+    summary(log, &before).await?;
+    let failed: Vec<_> = swept.runs.iter().filter(|run| run.failure.is_some()).collect();
+    for run in &failed {
+        let failure = run.failure.as_deref().unwrap_or_default();
+        eprintln!("schedule {}, site {}: {failure}", run.schedule, run.site);
+    }
+    match failed.len() {
+        0 => Ok(()),
+        failed => bail!(
+            "{failed} of {} runs failed; what the others announced is delivered",
+            swept.runs.len()
+        ),
+    }
+}
+
+fn before(streams: &[StreamState]) -> Before {
+    let last = |index: usize| streams.get(index).map_or(0, |stream| stream.last);
+    Before { due: last(0), artifacts: last(1), activity: last(2) }
+}
+
+/// Waits until nothing waits on any route, twice in a row with nothing new between.
+async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Result<()> {
+    let mut quiet_at = None;
+    let mut told = tokio::time::Instant::now() - TELL_EVERY;
+    while !started.stop.is_cancelled() {
+        let streams = log.streams().await?;
+        let routes = log.routes().await?;
+        let position = (streams[0].last, streams[1].last);
+        let waiting: u64 = routes.iter().map(open).sum();
+        if std::io::stderr().is_terminal() || told.elapsed() >= TELL_EVERY {
+            told = tokio::time::Instant::now();
+            tell(&streams, before, waiting);
+        }
+        match (waiting, quiet_at) {
+            (0, Some(quiet)) if quiet == position => {
+                if std::io::stderr().is_terminal() {
+                    eprintln!();
+                }
+                return Ok(());
+            }
+            (0, _) => quiet_at = Some(position),
+            _ => quiet_at = None,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    bail!("stopped before everything was delivered; start again to go on where it stopped")
+}
+
+fn open(route: &RouteState) -> u64 {
+    route.waiting + route.in_hand
+}
+
+fn tell(streams: &[StreamState], before: &Before, waiting: u64) {
+    let line = format!(
+        "announced {:>6}   staged {:>6}   waiting {:>6}   dead {:>3}",
+        streams[0].last - before.due,
+        streams[1].last - before.artifacts,
+        waiting,
+        streams[3].messages,
+    );
+    if std::io::stderr().is_terminal() {
+        eprint!("\r{line}");
+    } else {
+        eprintln!("{line}");
+    }
+}
+
+async fn summary(log: &Log, before: &Before) -> anyhow::Result<()> {
+    let labels: BTreeMap<_, _> =
+        log.known_destinations().await?.into_iter().map(|known| (known.id, known.label)).collect();
+    let mut delivered: BTreeMap<&str, u64> =
+        labels.values().map(|label| (label.as_str(), 0)).collect();
+    let mut skipped = 0_u64;
+    for activity in log.activity_after(before.activity).await? {
+        let label = activity.destination.as_ref().and_then(|id| labels.get(id));
+        match (activity.deed, label) {
+            (Deed::Delivered, Some(label)) => *delivered.entry(label).or_default() += 1,
+            (Deed::Skipped, _) => skipped += 1,
+            _ => {}
+        }
+    }
+    let streams = log.streams().await?;
+    let mut rows = vec![
+        ["announced".to_owned(), (streams[0].last - before.due).to_string()],
+        ["staged".to_owned(), (streams[1].last - before.artifacts).to_string()],
+    ];
+    for (label, count) in delivered {
+        rows.push([format!("delivered to {label}"), count.to_string()]);
+    }
+    if skipped > 0 {
+        rows.push(["skipped".to_owned(), skipped.to_string()]);
+    }
+    let dead = log.dead_letters().list().await?.len();
+    rows.push(["dead".to_owned(), dead.to_string()]);
+    print!("{}", table(["this run", "artifacts"], rows));
+    Ok(())
+}

@@ -1,0 +1,135 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use poller::{RunRecord, Runs};
+use queue::{KnownDestination, Log, RouteState};
+use settings::{Settings, Target};
+
+use crate::data_dir::connect;
+use crate::table::table;
+
+/// What a subject of a stream takes of the server's memory, measured with nats-server 2.15.1.
+const BYTES_PER_SUBJECT: u64 = 170;
+
+pub(crate) async fn status(settings: &Settings, data_dir: &Path) -> anyhow::Result<()> {
+    let log = connect(settings, data_dir).await?;
+    let runs = Runs::open(&log).await?.all().await?;
+    let routes = log.routes().await?;
+    let known = log.known_destinations().await?;
+    sites(settings, &routes);
+    schedules(settings, &runs);
+    destinations(settings, &known, &routes);
+    abandoned_routes(settings, &known, &routes);
+    streams(&log).await?;
+    dead(&log).await
+}
+
+fn sites(settings: &Settings, routes: &[RouteState]) {
+    let rows = settings.sites.iter().map(|site| {
+        let token = messages::escape(site.host.as_str());
+        let prefixes = [format!("fetch-{token}-"), format!("again-fetch-{token}")];
+        let own = |route: &&RouteState| {
+            prefixes.iter().any(|prefix| route.name.starts_with(prefix.as_str()))
+        };
+        let (waiting, in_hand) = sum(routes.iter().filter(own));
+        [site.label.clone(), site.host.to_string(), site.product.to_string(), waiting, in_hand]
+    });
+    println!("{}", table(["site", "host", "product", "to fetch", "in hand"], rows));
+}
+
+fn schedules(settings: &Settings, runs: &[RunRecord]) {
+    let rows = settings.schedules.iter().flat_map(|schedule| {
+        let sites: BTreeSet<_> = schedule.transfers.iter().map(|transfer| &transfer.site).collect();
+        sites.into_iter().map(|site| {
+            let run = runs.iter().find(|run| run.schedule == schedule.label && run.site == *site);
+            let at =
+                schedule.at.map(|at| format!(" at {}", at.format("%H:%M"))).unwrap_or_default();
+            [
+                schedule.label.clone(),
+                site.to_string(),
+                format!("{}{at}", schedule.period),
+                instant(run.and_then(|run| run.started_at)),
+                instant(run.and_then(|run| run.last_success_at)),
+                instant(run.and_then(|run| run.covered_until).map(|until| until.instant())),
+                run.and_then(|run| run.failure.clone()).unwrap_or_default(),
+            ]
+        })
+    });
+    let heading =
+        ["schedule", "site", "every", "last run", "last success", "covered until", "failure"];
+    println!("{}", table(heading, rows));
+}
+
+fn destinations(settings: &Settings, known: &[KnownDestination], routes: &[RouteState]) {
+    let rows = settings.destinations.iter().map(|destination| {
+        let ids: Vec<_> = known.iter().filter(|known| known.label == destination.label).collect();
+        let latest = ids.iter().max_by_key(|known| known.seen_at);
+        let own = |route: &&RouteState| {
+            latest.is_some_and(|known| route.name.contains(known.id.as_str()))
+        };
+        let (waiting, in_hand) = sum(routes.iter().filter(own));
+        let kind = match destination.target {
+            Target::Files(_) => "files",
+            Target::Sql(_) => "sql",
+        };
+        let place = latest.map_or_else(|| "not opened yet".to_owned(), |known| known.place.clone());
+        [destination.label.clone(), kind.to_owned(), place, waiting, in_hand]
+    });
+    println!("{}", table(["destination", "type", "place", "waiting", "in hand"], rows));
+}
+
+/// Routes that belong to a destination which the settings do not name any more.
+fn abandoned_routes(settings: &Settings, known: &[KnownDestination], routes: &[RouteState]) {
+    let named = |known: &&KnownDestination| settings.destination(&known.label).is_some();
+    let current: Vec<_> = known.iter().filter(named).map(|known| known.id.as_str()).collect();
+    let delivers = |route: &&RouteState| route.name.contains("deliver-");
+    let orphan = |route: &&RouteState| !current.iter().any(|id| route.name.contains(id));
+    let rows: Vec<_> = routes
+        .iter()
+        .filter(delivers)
+        .filter(orphan)
+        .map(|route| [route.name.clone(), route.waiting.to_string()])
+        .collect();
+    if !rows.is_empty() {
+        println!("{}", table(["route that no destination has", "waiting"], rows));
+    }
+}
+
+async fn streams(log: &Log) -> anyhow::Result<()> {
+    let streams = log.streams().await?;
+    let facts: u64 = streams.iter().map(|stream| stream.messages).sum();
+    let rows = streams.iter().map(|stream| {
+        [
+            stream.name.clone(),
+            stream.messages.to_string(),
+            format!("{:.1} MB", stream.bytes as f64 / 1e6),
+        ]
+    });
+    println!("{}", table(["stream", "facts", "size"], rows));
+    let memory = facts * BYTES_PER_SUBJECT / 1_000_000;
+    println!("The server needs about {memory} MB of memory for the names of these facts.\n");
+    Ok(())
+}
+
+async fn dead(log: &Log) -> anyhow::Result<()> {
+    match log.dead_letters().list().await?.as_slice() {
+        [] => println!("dead letters: none"),
+        [letters @ .., last] => {
+            println!("dead letters: {}; the last: {}", letters.len() + 1, last.letter.reason);
+            println!("`sluice dead-letters list` shows all.");
+        }
+    }
+    Ok(())
+}
+
+fn sum<'a>(routes: impl Iterator<Item = &'a RouteState>) -> (String, String) {
+    let (waiting, in_hand) = routes.fold((0, 0), |(waiting, in_hand), route| {
+        (waiting + route.waiting, in_hand + route.in_hand)
+    });
+    (waiting.to_string(), in_hand.to_string())
+}
+
+fn instant(instant: Option<DateTime<Utc>>) -> String {
+    instant.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%SZ").to_string())
+}

@@ -1,0 +1,26 @@
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+
+/// A plain table with a heading: columns aligned, no lines, as wide as its content.
+pub(crate) fn table<const N: usize>(
+    heading: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_are_aligned_and_lines_end_without_blanks() {
+        let shown =
+            super::table(["name", "n"], [["a".into(), "10".into()], ["longer".into(), "2".into()]]);
+        assert_eq!(shown, " name    n\n a       10\n longer  2\n");
+    }
+}

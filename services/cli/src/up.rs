@@ -1,0 +1,95 @@
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use queue::{Log, LogOptions};
+use service::Started;
+use settings::Settings;
+use staging::Staging;
+use tokio::task::JoinSet;
+
+use crate::arguments::Up;
+use crate::broker::Broker;
+use crate::data_dir::{DataDir, staging_url};
+use crate::once;
+
+/// Every service in this process.
+pub(crate) async fn up(
+    up: &Up,
+    settings: &Settings,
+    data_dir: &Path,
+    started: &Started,
+) -> anyhow::Result<()> {
+    let data_dir = DataDir::hold(data_dir)?;
+    // Dropped last: the services still need it while they stop.
+    let broker = match &settings.log.url {
+        Some(_) => None,
+        None => Some(tokio::task::block_in_place(|| Broker::start(&data_dir))?),
+    };
+    let log = connect(settings, broker.as_ref()).await?;
+    let staging = Staging::open(&staging_url(settings, data_dir.path())?).await?;
+    if let (Some(listen), false) = (settings.service.listen, up.once) {
+        started.serve(listen).await?;
+    }
+    let mut services = start(settings, &log, &staging, started);
+    let outcome = if up.once {
+        tokio::select! {
+            ended = watch(&mut services, started) => ended,
+            done = once::once(settings, &log, started) => done,
+        }
+    } else {
+        spawn_poller(&mut services, settings, &log, started);
+        watch(&mut services, started).await
+    };
+    started.stop.cancel();
+    while services.join_next().await.is_some() {}
+    log.close().await;
+    tokio::task::block_in_place(|| drop(broker));
+    outcome
+}
+
+async fn connect(settings: &Settings, broker: Option<&Broker>) -> anyhow::Result<Log> {
+    let options = match broker {
+        Some(broker) => LogOptions {
+            prefix: settings.log.prefix.clone(),
+            patience: Duration::from_secs(60),
+            ..LogOptions::plain(broker.url(), "sluice-up")
+        },
+        None => LogOptions::from_settings(&settings.log, "sluice-up")?,
+    };
+    Ok(Log::connect(&options).await?)
+}
+
+type Services = JoinSet<anyhow::Result<()>>;
+
+/// The workers. The poller is started apart, because a single run has its own.
+fn start(settings: &Settings, log: &Log, staging: &Staging, started: &Started) -> Services {
+    let mut services = JoinSet::new();
+    let all = || (settings.clone(), log.clone(), staging.clone(), started.clone());
+    let (settings, log, staging, Started { stop, health, .. }) = all();
+    services
+        .spawn(async move { Ok(fetcher::run(&settings, &log, &staging, &health, &stop).await?) });
+    let (settings, log, staging, Started { stop, health, .. }) = all();
+    services
+        .spawn(async move { Ok(file_sink::run(&settings, &log, &staging, &health, &stop).await?) });
+    let (settings, log, staging, Started { stop, health, .. }) = all();
+    services
+        .spawn(async move { Ok(sql_sink::run(&settings, &log, &staging, &health, &stop).await?) });
+    services
+}
+
+fn spawn_poller(services: &mut Services, settings: &Settings, log: &Log, started: &Started) {
+    let (settings, log, Started { stop, health, .. }) =
+        (settings.clone(), log.clone(), started.clone());
+    services.spawn(async move { Ok(poller::run(&settings, &log, &health, &stop).await?) });
+}
+
+/// Waits until told to stop, or until a service ends with an error, which ends all. A service without work in these
+/// settings ends at once, and well.
+async fn watch(services: &mut Services, started: &Started) -> anyhow::Result<()> {
+    while let Some(ended) = services.join_next().await {
+        ended.context("a service panicked")??;
+    }
+    started.stop.cancelled().await;
+    Ok(())
+}
