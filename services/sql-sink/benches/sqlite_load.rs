@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use domain::{Digest, Revision};
 use rusqlite::{Connection, Statement};
-use session_report::{Actor, Customer, Event, Representative, Session, Value};
+use session_report::{Actor, Customer, Event, Representative, Session, Text, Value};
 use sql_sink::columns::{
     Row, SESSION, SESSION_EVENT, SESSION_EVENT_DATA, SYSTEM_INFORMATION, SessionRows, TABLES, Table,
 };
@@ -141,24 +141,25 @@ fn incoming(number: usize) -> Incoming {
 }
 
 fn session(number: usize) -> Session {
-    let some = |text: &str| Some(text.to_owned());
+    let some = |text: &str| Some(Text::from(text));
     let actor = |name: &str| {
         Some(Actor { name: some(name), kind: some("representative"), ..Actor::default() })
     };
     let event = |n: usize| Event {
         event_type: some("Chat Message"),
-        timestamp: Some((1_700_000_000 + n).to_string()),
+        timestamp: Some((1_700_000_000 + n).to_string().into()),
         performed_by: actor("Jane Doe"),
         destination: actor("everyone"),
-        body: Some(format!(
-            "Message {n} of session {number}, about as long as people write them here."
-        )),
-        values: vec![Value { name: "n".to_owned(), value: n.to_string() }],
+        body: Some(
+            format!("Message {n} of session {number}, about as long as people write them here.")
+                .into(),
+        ),
+        values: vec![Value { name: "n".into(), value: n.to_string().into() }],
         ..Event::default()
     };
     Session {
         session_type: some("support"),
-        lseq: Some(number.to_string()),
+        lseq: Some(number.to_string().into()),
         duration: some("00:10:00"),
         representatives: vec![Representative {
             username: some("jane"),

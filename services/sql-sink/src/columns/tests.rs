@@ -2,7 +2,7 @@ mod events;
 
 use session_report::{
     Actor, Category, CustomAttribute, Customer, Event, JumpGroup, Moment, Named, Representative,
-    Session, Team, Value,
+    Session, Team, Text, Value,
 };
 
 use super::*;
@@ -17,8 +17,8 @@ fn cell(table: &Table, row: &Row, column: &str) -> Cell {
     row[place.unwrap_or_else(|| panic!("{} has no column {column}", table.name))].clone()
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn some(text: &str) -> Option<Text> {
+    Some(text.into())
 }
 
 fn text(text: &str) -> Cell {
@@ -43,7 +43,7 @@ fn representative_cell(representative: Representative, column: &str) -> Cell {
 }
 
 fn value(name: &str, value: &str) -> Value {
-    Value { name: name.to_owned(), value: value.to_owned() }
+    Value { name: name.into(), value: value.into() }
 }
 
 /// A session with something in every table.
@@ -154,8 +154,8 @@ fn numbers_are_numbers_and_anything_else_is_null() {
 #[test]
 fn times_come_from_the_attribute_and_from_the_text_only_where_that_is_missing() {
     let moment = |timestamp: Option<&str>, text: Option<&str>| Moment {
-        timestamp: timestamp.map(str::to_owned),
-        text: text.map(str::to_owned),
+        timestamp: timestamp.map(Text::from),
+        text: text.map(Text::from),
     };
     let written = "2026-11-22T10:00:00+02:00";
     let cases = [
@@ -179,7 +179,7 @@ fn times_come_from_the_attribute_and_from_the_text_only_where_that_is_missing() 
 #[test]
 fn a_public_site_falls_back_to_1_and_default_each_for_itself() {
     let of = |id: Option<&str>, name: Option<&str>, column: &str| {
-        let named = Named { id: id.map(str::to_owned), name: name.map(str::to_owned) };
+        let named = Named { id: id.map(Text::from), name: name.map(Text::from) };
         session_cell(Session { public_site: Some(named), ..Session::default() }, column)
     };
     assert_eq!(of(Some("3"), Some("Help"), "public_site_id"), Cell::Integer(3));
@@ -194,8 +194,8 @@ fn a_public_site_falls_back_to_1_and_default_each_for_itself() {
 fn the_private_display_name_comes_before_the_display_name() {
     let of = |private: Option<&str>, display: Option<&str>| {
         let representative = Representative {
-            private_display_name: private.map(str::to_owned),
-            display_name: display.map(str::to_owned),
+            private_display_name: private.map(Text::from),
+            display_name: display.map(Text::from),
             ..Representative::default()
         };
         representative_cell(representative, "display_name")
@@ -212,10 +212,8 @@ fn flags_are_0_unless_something_says_1() {
     for (written, expected) in
         [(Some("1"), 1), (Some("0"), 0), (Some(""), 0), (Some("Unknown"), 0), (None, 0)]
     {
-        let representative = Representative {
-            session_owner: written.map(str::to_owned),
-            ..Representative::default()
-        };
+        let representative =
+            Representative { session_owner: written.map(Text::from), ..Representative::default() };
         assert_eq!(
             representative_cell(representative, "is_owner"),
             Cell::Integer(expected),
@@ -228,8 +226,8 @@ fn flags_are_0_unless_something_says_1() {
 fn who_is_primary_is_said_by_the_own_flag_or_else_by_the_session() {
     let of = |flag: Option<&str>, gsnumber: Option<&str>| {
         let representative = Representative {
-            primary_rep: flag.map(str::to_owned),
-            gsnumber: gsnumber.map(str::to_owned),
+            primary_rep: flag.map(Text::from),
+            gsnumber: gsnumber.map(Text::from),
             ..Representative::default()
         };
         representative_cell(representative, "is_primary")
@@ -249,9 +247,9 @@ fn a_team_is_primary_in_the_same_way() {
             teams: vec![Team {
                 id: some("3"),
                 name: some("T"),
-                primary_team: flag.map(str::to_owned),
+                primary_team: flag.map(Text::from),
             }],
-            primary_team: Some(Named { id: primary.map(str::to_owned), name: None }),
+            primary_team: Some(Named { id: primary.map(Text::from), name: None }),
             ..Session::default()
         };
         cell(&TEAM, &rows_of(&session).teams[0], "is_primary")

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use domain::{Digest, Revision};
 use session_report::{
-    Actor, Category, CustomAttribute, Customer, Event, Moment, Representative, Session, Team, Value,
+    Actor, Category, CustomAttribute, Customer, Event, Moment, Representative, Session, Team, Text,
+    Value,
 };
 use sql_sink::columns::{Cell, Row, SessionRows, TABLES};
 use sql_sink::store::Incoming;
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn some(text: &str) -> Option<Text> {
+    Some(text.into())
 }
 
 fn at(secs: u64) -> Option<Moment> {
-    Some(Moment { timestamp: Some(secs.to_string()), text: None })
+    Some(Moment { timestamp: Some(secs.to_string().into()), text: None })
 }
 
 /// A session with rows in every table; `word` is found in all of them.
@@ -23,20 +24,20 @@ fn session(word: &str) -> Session {
     let secs = 1_700_000_000;
     let event = |number: u64| Event {
         event_type: some("Chat Message"),
-        timestamp: Some((secs + number).to_string()),
+        timestamp: Some((secs + number).to_string().into()),
         performed_by: Some(Actor {
             name: some("Jane"),
             kind: some("representative"),
             ..Actor::default()
         }),
-        body: Some(format!("{word} {number}")),
+        body: Some(format!("{word} {number}").into()),
         values: (0..number)
-            .map(|n| Value { name: format!("n{n}"), value: word.to_owned() })
+            .map(|n| Value { name: format!("n{n}").into(), value: word.into() })
             .collect(),
         system_information: vec![Category {
             name: some(word),
-            headings: vec!["Drive".to_owned()],
-            rows: vec![vec![format!("C: {number}")]],
+            headings: vec!["Drive".into()],
+            rows: vec![vec![format!("C: {number}").into()]],
         }],
         ..Event::default()
     };

@@ -1,5 +1,6 @@
 use std::io::BufReader;
 
+use compact_str::CompactString;
 use domain::{Instance, Lsid};
 use proptest::collection::vec;
 use proptest::option::of;
@@ -8,7 +9,7 @@ use session_report::*;
 
 use crate::writer::{ORNATE, PLAIN, Style};
 
-fn text() -> BoxedStrategy<String> {
+fn text() -> BoxedStrategy<CompactString> {
     prop_oneof![
         4 => "[ -~]{0,12}",
         1 => "[ \t\n\r<>&\"']{0,6}",
@@ -16,10 +17,11 @@ fn text() -> BoxedStrategy<String> {
         1 => "[\u{80}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]{0,6}",
         1 => prop_oneof![Just("Unknown"), Just("-1"), Just("[2001:db8::1]:56722"), Just("")].prop_map(str::to_owned),
     ]
+    .prop_map(CompactString::from)
     .boxed()
 }
 
-fn texts<const N: usize>() -> impl Strategy<Value = [Option<String>; N]> {
+fn texts<const N: usize>() -> impl Strategy<Value = [Option<CompactString>; N]> {
     vec(of(text()), N).prop_map(|texts| texts.try_into().expect("as many as asked for"))
 }
 
@@ -113,7 +115,7 @@ fn representative() -> BoxedStrategy<Representative> {
         .boxed()
 }
 
-fn values(name: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<Value>> {
+fn values(name: impl Strategy<Value = CompactString>) -> impl Strategy<Value = Vec<Value>> {
     vec((name, text()).prop_map(|(name, value)| Value { name, value }), 0..3)
 }
 
@@ -152,7 +154,7 @@ fn event() -> BoxedStrategy<Event> {
 }
 
 fn values_of_files() -> impl Strategy<Value = Vec<Value>> {
-    values("[a-z_][a-z0-9_.-]{0,9}")
+    values("[a-z_][a-z0-9_.-]{0,9}".prop_map(Text::from))
 }
 
 fn instances() -> impl Strategy<Value = Vec<Instance>> {
@@ -310,7 +312,70 @@ proptest! {
             prop_assert_eq!(split.into_iter().next().expect("one").expect("the same"), session);
         }
     }
+
+    #[test]
+    fn plain_elements_are_read_as_the_parser_reads_them(
+        session in session(), style in style(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        pieces in vec(prop::sample::select(PIECES), 0..12),
+    ) {
+        let mut changed = style.document(&[session]).into_bytes();
+        let at = at.index(changed.len());
+        changed[at] = byte;
+        let disorder = format!("<session_list><session lsid='a'>{}</session></session_list>", pieces.concat());
+        for xml in [changed.as_slice(), disorder.as_bytes()] {
+            // A carriage return anywhere leaves all to the parser.
+            let told = |end: &[u8]| format!("{:?}", Report::read(&[xml, end].concat(), &Limits::default()));
+            prop_assert_eq!(told(b"\n"), told(b"\r"), "{}", String::from_utf8_lossy(xml));
+        }
+    }
 }
+
+/// What elements are made of, whole and broken.
+const PIECES: &[&str] = &[
+    "<lseq>",
+    "</lseq>",
+    "<lseq",
+    "</lseq",
+    " >",
+    ">",
+    "/>",
+    "/ >",
+    " / >",
+    "/",
+    "<os/>",
+    "<r:os>a</r:os>",
+    "<r:os>a</os>",
+    "<:a>b</:a>",
+    "<a:b:c>d</a:b:c>",
+    " a='1'",
+    " a=\"1\"",
+    " a = '>'",
+    " a='\"<'",
+    " a='&lt;\t'",
+    " a='1'b='2'",
+    " a",
+    " b:a='\u{1}'",
+    " xmlns='u'",
+    "x",
+    " ",
+    "\u{e9}",
+    "&amp;",
+    "&",
+    "&#65;",
+    "&none;",
+    "<![CDATA[c]]>",
+    "<!-- <a>b</a> -->",
+    "<?p i?>",
+    "]]>",
+    "<!DOCTYPE a>",
+    "<",
+    "<<",
+    "<start_time timestamp='1'>t</start_time>",
+    "<external_key>k</external_key >",
+    "<external_key>k</external_keys>",
+    "<1>",
+    "<a.b->c</a.b->",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]

@@ -3,8 +3,8 @@ use session_report::*;
 
 use crate::{list, read_text, session};
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn some(text: &str) -> Option<Text> {
+    Some(text.into())
 }
 
 #[test]
@@ -179,10 +179,10 @@ fn events_keep_their_order_and_their_data() {
         read.events.iter().filter_map(|event| event.event_type.as_deref()).collect();
     assert_eq!(types, ["Session Start", "File Download"]);
     let event = &read.events[1];
-    let pairs = |values: &[Value]| -> Vec<(String, String)> {
+    let pairs = |values: &[Value]| -> Vec<(Text, Text)> {
         values.iter().map(|v| (v.name.clone(), v.value.clone())).collect()
     };
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let pair = |name: &str, value: &str| (name.into(), value.into());
     assert_eq!(
         pairs(&event.values),
         [pair("filename", "C:\\a.pdf"), pair("filesize", ""), pair("", "x")]
@@ -205,8 +205,8 @@ fn system_information_keeps_headings_and_cells_by_position() {
         read.events[0].system_information,
         [Category {
             name: some("Drives"),
-            headings: vec!["Name".to_owned(), String::new()],
-            rows: vec![vec!["\n C: \n".to_owned(), String::new()], vec![]],
+            headings: vec!["Name".into(), Text::default()],
+            rows: vec![vec!["\n C: \n".into(), Text::default()], vec![]],
         }]
     );
 }
@@ -214,8 +214,8 @@ fn system_information_keeps_headings_and_cells_by_position() {
 #[test]
 fn a_body_is_decoded_where_it_came_encoded() {
     let event = |body: Option<&str>, encoded: Option<&str>| Event {
-        body: body.map(str::to_owned),
-        encoded_body: encoded.map(str::to_owned),
+        body: body.map(Text::from),
+        encoded_body: encoded.map(Text::from),
         ..Event::default()
     };
     let told = |event: Event| event.body_text().map(|body| (body.name(), body.text().to_owned()));

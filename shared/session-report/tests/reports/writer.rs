@@ -65,7 +65,7 @@ struct Hand {
     xml: String,
 }
 
-type Attributes<'a> = &'a [(&'a str, &'a Option<String>)];
+type Attributes<'a> = &'a [(&'a str, &'a Option<Text>)];
 
 impl Hand {
     fn element(&mut self, name: &str, attributes: Attributes<'_>, content: impl FnOnce(&mut Self)) {
@@ -104,7 +104,7 @@ impl Hand {
         });
     }
 
-    fn leaf(&mut self, name: &str, attributes: Attributes<'_>, text: &Option<String>) {
+    fn leaf(&mut self, name: &str, attributes: Attributes<'_>, text: &Option<Text>) {
         self.space();
         let text = text.as_deref().unwrap_or_default();
         self.element(name, attributes, |hand| hand.text(text));
@@ -130,22 +130,22 @@ impl Hand {
         }
     }
 
-    fn field(&mut self, name: &str, text: &Option<String>) {
+    fn field(&mut self, name: &str, text: &Option<Text>) {
         if text.is_some() {
             self.leaf(name, &[], text);
         }
     }
 
     fn url(&mut self, name: &str) {
-        let token = Some(format!(
-            "https://site/session_download?lsid=l%3Da&h={:040x}",
-            self.style.url_token
-        ));
+        let token = Some(
+            format!("https://site/session_download?lsid=l%3Da&h={:040x}", self.style.url_token)
+                .into(),
+        );
         self.leaf(name, &[], &token);
     }
 
     fn session(&mut self, session: &Session) {
-        let lsid = session.lsid.as_ref().map(|lsid| lsid.as_str().to_owned());
+        let lsid = session.lsid.as_ref().map(|lsid| Text::from(lsid.as_str()));
         self.element("session", &[("lsid", &lsid)], |hand| {
             hand.events(&session.events);
             hand.head(session);
@@ -203,9 +203,11 @@ impl Hand {
         ] {
             self.parent(&format!("{name}s"), &[], |hand| {
                 for instance in instances {
-                    hand.parent(name, &[("instance", &Some(instance.to_string()))], |hand| {
-                        hand.url("view_url")
-                    });
+                    hand.parent(
+                        name,
+                        &[("instance", &Some(instance.to_string().into()))],
+                        |hand| hand.url("view_url"),
+                    );
                 }
             });
         }

@@ -1,4 +1,4 @@
-use session_report::{Actor, Category, Event, Session};
+use session_report::{Actor, Category, Event, Session, Text};
 
 use super::*;
 
@@ -88,8 +88,8 @@ fn a_file_that_a_pair_names_already_is_not_stored_twice() {
 fn a_body_is_stored_decoded_or_under_its_own_name_and_not_when_empty() {
     let of = |body: Option<&str>, encoded: Option<&str>| {
         data(Event {
-            body: body.map(str::to_owned),
-            encoded_body: encoded.map(str::to_owned),
+            body: body.map(Text::from),
+            encoded_body: encoded.map(Text::from),
             ..Event::default()
         })
     };
@@ -109,7 +109,7 @@ fn the_null_character_becomes_the_replacement_character() {
 #[test]
 fn text_is_not_trimmed_folded_or_cut() {
     let long = format!(" \t{}\r\n🦀é ", "x".repeat(70_000));
-    let session = Session { external_key: Some(long.clone()), ..Session::default() };
+    let session = Session { external_key: Some(Text::from(&long)), ..Session::default() };
     assert_eq!(session_cell(session, "external_key"), Cell::Text(long));
 }
 
@@ -117,10 +117,10 @@ fn text_is_not_trimmed_folded_or_cut() {
 fn system_information_is_one_xml_text_for_each_category() {
     let category = Category {
         name: some("Drives"),
-        headings: vec!["Drive".to_owned(), "Used <%> \"now\"".to_owned()],
+        headings: vec!["Drive".into(), "Used <%> \"now\"".into()],
         rows: vec![
-            vec![" C: \n".to_owned(), "1 < 2 & 3".to_owned(), "extra".to_owned()],
-            vec![String::new()],
+            vec![" C: \n".into(), "1 < 2 & 3".into(), "extra".into()],
+            vec![Text::default()],
         ],
     };
     let expected = "<row><field name=\"Drive\">C:</field>\
