@@ -17,13 +17,14 @@ help: ## show this
 demo: tools build ## two simulated appliances into demo-data/: files and a database, then a query
 	$(PYTHON) tests/demo/demo.py --bin $(TARGET)/debug --data demo-data
 
-test: tools lint ## everything that is checked before a change is taken
-	cargo test --workspace --quiet --no-fail-fast
+test: tools lint build ## everything that is checked before a change is taken
+	# Most tests wait for other programs most of the time.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
 
 lint: ## formatting, lints and documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 bench: tools ## figures beside their yardsticks, in one run
 	cargo build --release --workspace --quiet

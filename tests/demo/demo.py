@@ -105,8 +105,12 @@ every = "5m"
 transfers = [
   {{ site = "{label}", destination = "database", kinds = ["session-data"] }},
   {{ site = "{label}", destination = "archive", kinds = [
-      "session-data", "session-recording", "command-shell-recording", "site-backup"] }},
+      "session-data", "session-recording", "command-shell-recording"] }},
 ]
+
+[schedule.{label}-backup]
+every = "7d"
+transfers = [{{ site = "{label}", destination = "archive", kinds = ["site-backup"] }}]
 """)
     (data / "sluice.toml").write_text("".join(parts))
     (data / "files").mkdir(exist_ok=True)

@@ -1,12 +1,14 @@
 //! The NATS server of `sluice up`: a child that dies with it and is started anew when it dies alone.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,10 +19,12 @@ use crate::arguments::EmbeddedBroker;
 use crate::data_dir::DataDir;
 
 const PROGRAM: &str = "nats-server";
+/// Who we are to it.
+const USER: &str = "sluice";
 /// Where a program of one's own choice can be named.
 const PROGRAM_VARIABLE: &str = "SLUICE_NATS_SERVER";
 /// How long a server may take to answer; it reads its store first.
-const START_MAX: Duration = Duration::from_secs(120);
+const START_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long it may take to stop before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(15);
 /// How often the child is looked at.
@@ -31,7 +35,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// A running server. Dropping it stops the server.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    url: String,
+    access: Access,
     stop: Option<Sender<()>>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -40,7 +44,26 @@ pub(crate) struct Broker {
 struct Setup {
     program: PathBuf,
     folder: PathBuf,
-    port: u16,
+    access: Access,
+}
+
+/// Where a server listens and who may in: whoever can read the data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub port: u16,
+    password: String,
+}
+
+impl Access {
+    /// The server's address.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// The user and the password.
+    pub fn user(&self) -> (String, String) {
+        (USER.to_owned(), self.password.clone())
+    }
 }
 
 impl Broker {
@@ -49,8 +72,8 @@ impl Broker {
         let folder = data_dir.path().join("nats");
         fs::create_dir_all(&folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
-        let port = port(&folder)?;
-        let setup = Setup { program: program()?, folder, port };
+        let access = Access { port: port(&folder)?, password: password(&folder)? };
+        let setup = Setup { program: program()?, folder, access: access.clone() };
         setup.write_config()?;
         let (stop, stopped) = mpsc::channel();
         let (started, starting) = mpsc::channel();
@@ -63,16 +86,12 @@ impl Broker {
             })
             .context("could not start a thread for nats-server")?;
         starting.recv().context("the thread of nats-server ended")??;
-        Ok(Broker {
-            url: format!("nats://127.0.0.1:{port}"),
-            stop: Some(stop),
-            keeper: Some(keeper),
-        })
+        Ok(Broker { access, stop: Some(stop), keeper: Some(keeper) })
     }
 
-    /// Where it listens.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// Where it listens, and the way in.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 }
 
@@ -87,16 +106,18 @@ impl Drop for Broker {
     }
 }
 
-/// The URL of the server that runs in this data directory.
-pub(crate) fn url_of_running(data_dir: &Path) -> anyhow::Result<String> {
-    let path = data_dir.join("nats/port");
-    let port = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "the settings name no NATS server and there is none in {}: run `sluice up` first, or name its directory with --data-dir",
-            data_dir.display()
-        )
-    })?;
-    Ok(format!("nats://127.0.0.1:{}", port.trim()))
+/// The server that runs in this data directory.
+pub(crate) fn running(data_dir: &Path) -> anyhow::Result<Access> {
+    let read = |name: &str| {
+        fs::read_to_string(data_dir.join("nats").join(name)).with_context(|| {
+            format!(
+                "the settings name no NATS server and there is none in {}: run `sluice up` first, or name its directory with --data-dir",
+                data_dir.display()
+            )
+        })
+    };
+    let port = read("port")?.trim().parse().context("the data directory's port is no number")?;
+    Ok(Access { port, password: read("password")?.trim().to_owned() })
 }
 
 /// The child's part: dies with its parent, and becomes nats-server.
@@ -161,6 +182,27 @@ fn port(folder: &Path) -> anyhow::Result<u16> {
     Ok(port)
 }
 
+/// The data directory's own password, drawn once.
+fn password(folder: &Path) -> anyhow::Result<String> {
+    let path = folder.join("password");
+    if let Ok(text) = fs::read_to_string(&path) {
+        return Ok(text.trim().to_owned());
+    }
+    let password = format!("{:032x}", rand::random::<u128>());
+    write_private(&path, &password)?;
+    Ok(password)
+}
+
+/// Writes a file that nobody else can read.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("could not write {}", path.display()))
+}
+
 impl Setup {
     fn config(&self) -> PathBuf {
         self.folder.join("nats-server.conf")
@@ -172,15 +214,16 @@ impl Setup {
              listen: \"127.0.0.1:{port}\"\n\
              server_name: \"sluice\"\n\
              pid_file: {pid:?}\n\
+             authorization {{ user: {USER}, password: \"{password}\" }}\n\
              jetstream {{\n  store_dir: {store:?}\n  \
              # Acknowledged means on the disk: what is lost here may be gone from the appliance, too.\n  \
              sync_interval: always\n}}\n",
-            port = self.port,
+            port = self.access.port,
+            password = self.access.password,
             pid = self.folder.join("pid"),
             store = self.folder.join("store"),
         );
-        fs::write(self.config(), text)
-            .with_context(|| format!("could not write {}", self.config().display()))
+        write_private(&self.config(), &text)
     }
 
     fn spawn(&self) -> anyhow::Result<Child> {
@@ -203,7 +246,7 @@ impl Setup {
     }
 
     fn answers(&self) -> bool {
-        let address = (Ipv4Addr::LOCALHOST, self.port).into();
+        let address = (Ipv4Addr::LOCALHOST, self.access.port).into();
         let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
             return false;
         };
@@ -269,9 +312,12 @@ fn keep(setup: &Setup, started: &Sender<anyhow::Result<()>>, stopped: &mpsc::Rec
 }
 
 enum Server {
-    Own(Child),
+    Own(Child, LastWords),
     Adopted(Pid),
 }
+
+/// What the server said last, for when it ends at once.
+type LastWords = Arc<Mutex<String>>;
 
 impl Server {
     fn begin(setup: &Setup) -> anyhow::Result<Server> {
@@ -286,11 +332,13 @@ impl Server {
         if setup.answers() {
             bail!(
                 "another NATS server listens on 127.0.0.1:{}, the port of this data directory: stop it, or remove {}",
-                setup.port,
+                setup.access.port,
                 setup.folder.join("port").display()
             );
         }
-        Server::Own(setup.spawn()?).answering(setup)
+        let mut child = setup.spawn()?;
+        let last_words = forward(&mut child);
+        Server::Own(child, last_words).answering(setup)
     }
 
     fn answering(mut self, setup: &Setup) -> anyhow::Result<Server> {
@@ -301,39 +349,32 @@ impl Server {
             }
             if began.elapsed() > START_MAX {
                 self.end(setup);
-                bail!("nats-server did not answer within {} s", START_MAX.as_secs());
+                bail!("nats-server did not answer within {} minutes", START_MAX.as_secs() / 60);
             }
             std::thread::sleep(WATCH_EVERY / 4);
-        }
-        if let Server::Own(child) = &mut self {
-            forward(child);
         }
         Ok(self)
     }
 
     fn lives(&mut self, setup: &Setup) -> bool {
         match self {
-            Server::Own(child) => matches!(child.try_wait(), Ok(None)),
+            Server::Own(child, _) => matches!(child.try_wait(), Ok(None)),
             Server::Adopted(pid) => is_ours(*pid, &setup.config()),
         }
     }
 
     fn pid(&self) -> Option<Pid> {
         match self {
-            Server::Own(child) => Pid::from_raw(i32::try_from(child.id()).ok()?),
+            Server::Own(child, _) => Pid::from_raw(i32::try_from(child.id()).ok()?),
             Server::Adopted(pid) => Some(*pid),
         }
     }
 
-    fn last_words(&mut self) -> String {
-        let mut text = String::new();
-        if let Server::Own(child) = self
-            && let Some(mut stderr) = child.stderr.take()
-        {
-            let _ = stderr.read_to_string(&mut text);
+    fn last_words(&self) -> String {
+        match self {
+            Server::Own(_, words) => words.lock().expect("no holder of this lock panics").clone(),
+            Server::Adopted(_) => "it said nothing".to_owned(),
         }
-        let line = text.lines().rev().find(|line| line.contains("[FTL]") || line.contains("error"));
-        line.or_else(|| text.lines().last()).unwrap_or("it said nothing").to_owned()
     }
 
     /// Asks it to stop, and kills it if it takes too long.
@@ -356,14 +397,20 @@ impl Server {
     }
 }
 
-/// What the server complains about goes into our log; all else it says is of no use here.
-fn forward(child: &mut Child) {
-    let Some(stderr) = child.stderr.take() else { return };
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if ["[WRN]", "[ERR]", "[FTL]"].iter().any(|level| line.contains(level)) {
-                tracing::warn!(target: "nats_server", "{line}");
+/// What the server complains about goes into our log; all else it says is of no use here. Read from the start: a server
+/// that recovers a large store says more than a pipe holds.
+fn forward(child: &mut Child) -> LastWords {
+    let last_words = LastWords::default();
+    if let Some(stderr) = child.stderr.take() {
+        let said = Arc::clone(&last_words);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if ["[WRN]", "[ERR]", "[FTL]"].iter().any(|level| line.contains(level)) {
+                    tracing::warn!(target: "nats_server", "{line}");
+                }
+                *said.lock().expect("no holder of this lock panics") = line;
             }
-        }
-    });
+        });
+    }
+    last_words
 }

@@ -1,4 +1,5 @@
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -15,7 +16,11 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Makes and locks it.
     pub fn hold(path: &Path) -> anyhow::Result<DataDir> {
-        fs::create_dir_all(path)
+        // Reports, recordings and backups lie in there: they are nobody else's business.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
             .with_context(|| format!("could not make the data directory {}", path.display()))?;
         let path = path
             .canonicalize()
@@ -54,8 +59,12 @@ pub(crate) fn staging_url(settings: &Settings, data_dir: &Path) -> anyhow::Resul
 pub(crate) async fn connect(settings: &Settings, data_dir: &Path) -> anyhow::Result<Log> {
     let embedded = settings.log.url.is_none();
     let mut options = if embedded {
-        let url = crate::broker::url_of_running(data_dir)?;
-        LogOptions { prefix: settings.log.prefix.clone(), ..LogOptions::plain(&url, "sluice") }
+        let access = crate::broker::running(data_dir)?;
+        LogOptions {
+            prefix: settings.log.prefix.clone(),
+            user: Some(access.user()),
+            ..LogOptions::plain(&access.url(), "sluice")
+        }
     } else {
         LogOptions::from_settings(&settings.log, "sluice")?
     };

@@ -5,9 +5,10 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::bail;
+use appliance::Clients;
 use domain::facts::Deed;
 use queue::{Log, RouteState, StreamState};
-use service::Started;
+use service::{Health, Started, State};
 use settings::Settings;
 
 use crate::table::table;
@@ -24,9 +25,14 @@ struct Before {
     activity: u64,
 }
 
-pub(crate) async fn once(settings: &Settings, log: &Log, started: &Started) -> anyhow::Result<()> {
+pub(crate) async fn once(
+    settings: &Settings,
+    log: &Log,
+    clients: &Clients,
+    started: &Started,
+) -> anyhow::Result<()> {
     let before = before(&log.streams().await?);
-    let swept = poller::run_once(settings, log, &started.stop).await?;
+    let swept = poller::run_once(settings, log, clients, &started.stop).await?;
     drained(log, started, &before).await?;
     summary(log, &before).await?;
     let failed: Vec<_> = swept.runs.iter().filter(|run| run.failure.is_some()).collect();
@@ -59,7 +65,7 @@ async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Resul
         let waiting: u64 = routes.iter().map(open).sum();
         if std::io::stderr().is_terminal() || told.elapsed() >= TELL_EVERY {
             told = tokio::time::Instant::now();
-            tell(&streams, before, waiting);
+            tell(&streams, before, waiting, &started.health);
         }
         match (waiting, quiet_at) {
             (0, Some(quiet)) if quiet == position => {
@@ -80,7 +86,7 @@ fn open(route: &RouteState) -> u64 {
     route.waiting + route.in_hand
 }
 
-fn tell(streams: &[StreamState], before: &Before, waiting: u64) {
+fn tell(streams: &[StreamState], before: &Before, waiting: u64, health: &Health) {
     let line = format!(
         "announced {:>6}   staged {:>6}   waiting {:>6}   dead {:>3}",
         streams[0].last - before.due,
@@ -92,6 +98,11 @@ fn tell(streams: &[StreamState], before: &Before, waiting: u64) {
         eprint!("\r{line}");
     } else {
         eprintln!("{line}");
+    }
+    for component in health.components() {
+        if let State::NotReady(reason) = component.state {
+            eprintln!("\n{} is waited for: {reason}", component.name);
+        }
     }
 }
 

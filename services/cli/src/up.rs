@@ -2,7 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use queue::{Log, LogOptions};
+use appliance::Clients;
+use queue::{Log, LogOptions, RunnerState};
 use service::Started;
 use settings::Settings;
 use staging::Staging;
@@ -31,14 +32,23 @@ pub(crate) async fn up(
     if let (Some(listen), false) = (settings.service.listen, up.once) {
         started.serve(listen).await?;
     }
-    let mut services = start(settings, &log, &staging, started);
+    let clients = Clients::from_settings(settings)?;
+    tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
+    let mut services = start(settings, (&log, &staging), &clients, started);
     let outcome = if up.once {
+        // A stop ends the services well, and the run not.
+        let failed = async {
+            match watch(&mut services, started).await {
+                Ok(()) => std::future::pending().await,
+                error => error,
+            }
+        };
         tokio::select! {
-            ended = watch(&mut services, started) => ended,
-            done = once::once(settings, &log, started) => done,
+            error = failed => error,
+            done = once::once(settings, &log, &clients, started) => done,
         }
     } else {
-        spawn_poller(&mut services, settings, &log, started);
+        spawn_poller(&mut services, settings, &log, &clients, started);
         watch(&mut services, started).await
     };
     started.stop.cancel();
@@ -53,7 +63,8 @@ async fn connect(settings: &Settings, broker: Option<&Broker>) -> anyhow::Result
         Some(broker) => LogOptions {
             prefix: settings.log.prefix.clone(),
             patience: Duration::from_secs(60),
-            ..LogOptions::plain(broker.url(), "sluice-up")
+            user: Some(broker.access().user()),
+            ..LogOptions::plain(&broker.access().url(), "sluice-up")
         },
         None => LogOptions::from_settings(&settings.log, "sluice-up")?,
     };
@@ -63,12 +74,19 @@ async fn connect(settings: &Settings, broker: Option<&Broker>) -> anyhow::Result
 type Services = JoinSet<anyhow::Result<()>>;
 
 /// The workers. The poller is started apart, because a single run has its own.
-fn start(settings: &Settings, log: &Log, staging: &Staging, started: &Started) -> Services {
+fn start(
+    settings: &Settings,
+    (log, staging): (&Log, &Staging),
+    clients: &Clients,
+    started: &Started,
+) -> Services {
+    let clients = clients.clone();
     let mut services = JoinSet::new();
     let all = || (settings.clone(), log.clone(), staging.clone(), started.clone());
     let (settings, log, staging, Started { stop, health, .. }) = all();
-    services
-        .spawn(async move { Ok(fetcher::run(&settings, &log, &staging, &health, &stop).await?) });
+    services.spawn(async move {
+        Ok(fetcher::run(&settings, (&log, &staging), &clients, &health, &stop).await?)
+    });
     let (settings, log, staging, Started { stop, health, .. }) = all();
     services
         .spawn(async move { Ok(file_sink::run(&settings, &log, &staging, &health, &stop).await?) });
@@ -78,10 +96,18 @@ fn start(settings: &Settings, log: &Log, staging: &Staging, started: &Started) -
     services
 }
 
-fn spawn_poller(services: &mut Services, settings: &Settings, log: &Log, started: &Started) {
+fn spawn_poller(
+    services: &mut Services,
+    settings: &Settings,
+    log: &Log,
+    clients: &Clients,
+    started: &Started,
+) {
+    let clients = clients.clone();
     let (settings, log, Started { stop, health, .. }) =
         (settings.clone(), log.clone(), started.clone());
-    services.spawn(async move { Ok(poller::run(&settings, &log, &health, &stop).await?) });
+    services
+        .spawn(async move { Ok(poller::run(&settings, &log, &clients, &health, &stop).await?) });
 }
 
 /// Waits until told to stop, or until a service ends with an error, which ends all. A service without work in these

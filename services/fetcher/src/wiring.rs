@@ -1,10 +1,10 @@
 use std::process::ExitCode;
 
-use appliance::{BuildError, Client, ClientOptions};
-use domain::{Kind, SiteHost};
+use appliance::{Clients, ClientsError};
+use domain::Kind;
 use queue::{ConnectError, Log, LogOptions, Route, RunError, Runner, RunnerOptions, RunnerState};
 use service::{Exit, Health};
-use settings::{Needs, Settings, Site, UnresolvedSecret};
+use settings::{Needs, Settings, Site};
 use staging::{Staging, StagingError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,24 +28,9 @@ pub enum FetcherError {
         "the settings name no staging: set `url` in [staging] to a folder that all processes share, or run `sluice up`"
     )]
     NoStaging,
-    /// The secret of a site was not read.
-    #[error("the fetcher lacks a secret of {site}")]
-    Secret {
-        /// Which site.
-        site: SiteHost,
-        /// Why.
-        #[source]
-        cause: UnresolvedSecret,
-    },
-    /// A site can't be reached as the settings say.
-    #[error("the settings of {site} make no client")]
-    Client {
-        /// Which site.
-        site: SiteHost,
-        /// Why.
-        #[source]
-        cause: BuildError,
-    },
+    /// A site without a client.
+    #[error("the fetcher can't ask every site")]
+    Clients(#[source] ClientsError),
     /// A runner could not go on.
     #[error("the fetcher could not go on")]
     Run(#[source] RunError),
@@ -62,24 +47,26 @@ pub fn standalone() -> ExitCode {
         let log = Log::connect(&options).await.map_err(FetcherError::Connect)?;
         let url = settings.staging.url.clone().ok_or(FetcherError::NoStaging)?;
         let staging = Staging::open(&url).await.map_err(FetcherError::Staging)?;
-        run(&settings, &log, &staging, &started.health, &started.stop).await
+        let clients = Clients::from_settings(&settings).map_err(FetcherError::Clients)?;
+        tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
+        run(&settings, (&log, &staging), &clients, &started.health, &started.stop).await
     })
 }
 
 /// Fetches from every site that a transfer names, until told to stop.
 ///
 /// # Errors
-/// When a site's client can't be built, or a runner can't go on.
+/// When a runner can't go on.
 pub async fn run(
     settings: &Settings,
-    log: &Log,
-    staging: &Staging,
+    (log, staging): (&Log, &Staging),
+    clients: &Clients,
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<(), FetcherError> {
     let mut runs = JoinSet::new();
     for site in &settings.sites {
-        let client = client(site)?;
+        let client = clients.of(&site.host).expect("every site of the settings has one");
         for (name, routes, slots) in routes(log, settings, site) {
             let fetcher = Fetcher::new(log.clone(), staging.clone(), client.clone());
             let runner = Runner::new(
@@ -104,12 +91,6 @@ pub async fn run(
         }
     }
     first_error.map_or(Ok(()), Err)
-}
-
-fn client(site: &Site) -> Result<Client, FetcherError> {
-    let options = ClientOptions::from_site(site)
-        .map_err(|cause| FetcherError::Secret { site: site.host.clone(), cause })?;
-    Client::new(options).map_err(|cause| FetcherError::Client { site: site.host.clone(), cause })
 }
 
 /// The routes of one site, in two runners: small answers, and large files that take a download slot each.

@@ -9,7 +9,7 @@ use domain::{
     ArtifactId, ArtifactKey, DestinationId, Instance, Kind, Lsid, NameValues, Particulars,
     SiteHost, Slot,
 };
-use queue::{BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError};
+use queue::{BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError, RunnerState};
 use service::{Exit, Health, HealthHandle};
 use settings::{Destination, FilesTarget, Needs, Settings};
 use staging::{Staging, StagingError};
@@ -65,6 +65,7 @@ pub fn standalone() -> ExitCode {
         let log = Log::connect(&options).await.map_err(FileSinkError::Connect)?;
         let url = settings.staging.url.clone().ok_or(FileSinkError::NoStaging)?;
         let staging = Staging::open(&url).await.map_err(FileSinkError::Staging)?;
+        tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
         run(&settings, &log, &staging, &started.health, &started.stop).await
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use appliance::Clients;
 use appliance_simulator::{Options, RunningSimulator, SessionState, Simulator};
 use chrono::{DateTime, Utc};
 use domain::facts::{Again, AgainMode, Asked, BackupDue, End, SessionEnded};
@@ -15,7 +16,6 @@ use settings::{Needs, Settings};
 use crate::abandoned::Abandoned;
 use crate::scan::{Found, Scanner};
 use crate::sweep::{By, key};
-use crate::wiring;
 
 /// A condition that takes longer will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,12 +51,17 @@ impl Rig {
         self.settings.sites[0].host.clone()
     }
 
+    /// As a process that has just started has them.
+    pub fn clients(&self) -> Clients {
+        Clients::from_settings(&self.settings).expect("the settings are good")
+    }
+
     /// As a process that has just started has it.
     pub async fn scanner(&self, holder: &str) -> Scanner {
         let site = &self.settings.sites[0];
         let scans = self.log.bucket("scans").await.expect("the server runs");
         let abandoned = Abandoned::open(&self.log, holder).await.expect("the server runs");
-        let client = wiring::client(site).expect("the settings are good");
+        let client = self.clients().of(&site.host).expect("every site has one").clone();
         Scanner::new(client, self.log.clone(), scans, abandoned, site)
     }
 

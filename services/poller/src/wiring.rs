@@ -1,10 +1,10 @@
 use std::process::ExitCode;
 
-use appliance::{BuildError, Client, ClientOptions};
-use domain::{Kind, SiteHost};
-use queue::{BucketError, ConnectError, Log, LogOptions};
+use appliance::{Clients, ClientsError};
+use domain::Kind;
+use queue::{BucketError, ConnectError, Log, LogOptions, RunnerState};
 use service::{Exit, Health};
-use settings::{Needs, Settings, Site, UnresolvedSecret};
+use settings::{Needs, Settings};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,24 +22,9 @@ pub enum PollerError {
     /// No records.
     #[error("the poller has no records to go on from")]
     Records(#[source] BucketError),
-    /// The secret of a site was not read.
-    #[error("the poller lacks a secret of {site}")]
-    Secret {
-        /// Which site.
-        site: SiteHost,
-        /// Why.
-        #[source]
-        cause: UnresolvedSecret,
-    },
-    /// A site can't be reached as the settings say.
-    #[error("the settings of {site} make no client")]
-    Client {
-        /// Which site.
-        site: SiteHost,
-        /// Why.
-        #[source]
-        cause: BuildError,
-    },
+    /// A site without a client.
+    #[error("the poller can't ask every site")]
+    Clients(#[source] ClientsError),
     /// A run that was asked for could not be kept.
     #[error("the poller could not keep a run's record")]
     Run(#[source] ChangeError),
@@ -65,24 +50,27 @@ pub fn standalone() -> ExitCode {
         let options = LogOptions::from_settings(&settings.log, "sluice-poller")
             .map_err(PollerError::Connect)?;
         let log = Log::connect(&options).await.map_err(PollerError::Connect)?;
-        run(&settings, &log, &started.health, &started.stop).await
+        let clients = Clients::from_settings(&settings).map_err(PollerError::Clients)?;
+        tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
+        run(&settings, &log, &clients, &started.health, &started.stop).await
     })
 }
 
 /// Runs every schedule on every site of its transfers, whenever its time has come, until told to stop.
 ///
 /// # Errors
-/// When a site's client can't be built, or the records can't be opened. A site or log that fails later is waited for.
+/// When the records can't be opened. A site or log that fails later is waited for.
 pub async fn run(
     settings: &Settings,
     log: &Log,
+    clients: &Clients,
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<(), PollerError> {
     // A poller without schedules is ready to do nothing.
     let whole = health.component("poller");
     let mut tasks = JoinSet::new();
-    for round in rounds(settings, log).await? {
+    for round in rounds(settings, log, clients).await? {
         let site = settings.site(&round.site).map_or(round.site.as_str(), |site| &site.label);
         let part = health.component(format!("poller of {site} for {}", round.schedule));
         tasks.spawn(round.go_on(part, stop.child_token()));
@@ -101,10 +89,11 @@ pub async fn run(
 pub async fn run_once(
     settings: &Settings,
     log: &Log,
+    clients: &Clients,
     stop: &CancellationToken,
 ) -> Result<Swept, PollerError> {
     let mut tasks = JoinSet::new();
-    for round in rounds(settings, log).await? {
+    for round in rounds(settings, log, clients).await? {
         let stop = stop.child_token();
         tasks.spawn(async move { round.once(&stop).await });
     }
@@ -124,15 +113,19 @@ pub async fn run_once(
 }
 
 /// One round for each schedule and site of its transfers; the rounds of one site share its client.
-async fn rounds(settings: &Settings, log: &Log) -> Result<Vec<Round>, PollerError> {
+async fn rounds(
+    settings: &Settings,
+    log: &Log,
+    clients: &Clients,
+) -> Result<Vec<Round>, PollerError> {
     let holder = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runs = Runs::open(log).await.map_err(PollerError::Records)?;
     let scans = log.bucket("scans").await.map_err(PollerError::Records)?;
     let abandoned = Abandoned::open(log, &holder).await.map_err(PollerError::Records)?;
     let mut rounds = Vec::new();
     for site in &settings.sites {
-        let scanner =
-            Scanner::new(client(site)?, log.clone(), scans.clone(), abandoned.clone(), site);
+        let client = clients.of(&site.host).expect("every site of the settings has one").clone();
+        let scanner = Scanner::new(client, log.clone(), scans.clone(), abandoned.clone(), site);
         for schedule in &settings.schedules {
             let transfers = schedule.transfers.iter().filter(|of| of.site == site.host);
             let kinds: Vec<Kind> = transfers.flat_map(|of| of.kinds.iter().copied()).collect();
@@ -153,12 +146,6 @@ async fn rounds(settings: &Settings, log: &Log) -> Result<Vec<Round>, PollerErro
         }
     }
     Ok(rounds)
-}
-
-pub(crate) fn client(site: &Site) -> Result<Client, PollerError> {
-    let options = ClientOptions::from_site(site)
-        .map_err(|cause| PollerError::Secret { site: site.host.clone(), cause })?;
-    Client::new(options).map_err(|cause| PollerError::Client { site: site.host.clone(), cause })
 }
 
 #[cfg(test)]

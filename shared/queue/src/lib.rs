@@ -25,6 +25,7 @@ mod lease;
 mod log;
 mod log_error;
 mod pull;
+mod pulse;
 mod reading;
 mod route;
 mod runner;

@@ -28,7 +28,7 @@ pub struct Site {
     pub requests_per_second: u32,
     /// The appliance's limit for this account.
     pub requests_per_hour: u32,
-    /// How many downloads may run at a time, over all processes.
+    /// How many downloads may run at a time, in each process.
     pub downloads_max: usize,
     /// How far a scan reaches back behind the last one.
     pub overlap: Duration,

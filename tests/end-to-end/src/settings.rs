@@ -4,7 +4,7 @@ use std::path::Path;
 /// A settings file in the making.
 #[derive(Debug, Clone)]
 pub struct SettingsFile {
-    /// The `url` of [log] and [staging]; none for `sluice up` with its own server.
+    /// The addresses of the log and of staging; none for `sluice up` with its own server.
     pub shared: Option<(String, String)>,
     /// Whether recordings and backups are transferred, too.
     pub files_of_all_kinds: bool,

@@ -34,7 +34,7 @@ async fn rig(every: &str, kinds: &str) -> Arc<Rig> {
 
 async fn once(rig: &Rig) -> super::Swept {
     let stop = CancellationToken::new();
-    run_once(&rig.settings, &rig.log, &stop).await.expect("the log answers")
+    run_once(&rig.settings, &rig.log, &rig.clients(), &stop).await.expect("the log answers")
 }
 
 struct Poller {
@@ -47,7 +47,9 @@ impl Poller {
     fn start(rig: &Arc<Rig>) -> Poller {
         let (stop, health, rig) = (CancellationToken::new(), Health::new(), rig.clone());
         let (stopped, told) = (stop.clone(), health.clone());
-        let task = tokio::spawn(async move { run(&rig.settings, &rig.log, &told, &stopped).await });
+        let task = tokio::spawn(async move {
+            run(&rig.settings, &rig.log, &rig.clients(), &told, &stopped).await
+        });
         Poller { stop, health, task }
     }
 

@@ -19,8 +19,9 @@ impl Meters {
                 .with_description("Messages settled, by worker and outcome")
                 .build(),
             seconds: meter
-                .f64_histogram("sluice.work.duration")
+                .f64_histogram("sluice.work.duration.seconds")
                 .with_unit("s")
+                .with_boundaries(vec![0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0, 3_600.0])
                 .with_description("Duration of work, a message or a batch")
                 .build(),
             worker,

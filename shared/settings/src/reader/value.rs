@@ -232,7 +232,8 @@ impl<'a> Value<'a> {
             Ok(value) => Some(Secret::resolved(source, value)),
             Err(why) => {
                 self.problem(format!("{}: {source} {why}", self.name), Some(help));
-                None
+                // Whatever names it is looked at all the same, so that its other problems are told, too.
+                Some(Secret::unneeded(source))
             }
         }
     }

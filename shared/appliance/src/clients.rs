@@ -1,0 +1,56 @@
+use std::collections::BTreeMap;
+
+use domain::SiteHost;
+use settings::{Settings, UnresolvedSecret};
+
+use crate::{BuildError, Client, ClientOptions};
+
+/// One client for each site: whatever asks a site in this process shares its token, its budget of requests, its
+/// download slots, and what is known of its secret. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clients(BTreeMap<SiteHost, Client>);
+
+/// Why a site has no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientsError {
+    /// Its secret was not read.
+    #[error("the client secret of {site} was not read")]
+    Secret {
+        /// Which site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: UnresolvedSecret,
+    },
+    /// It can't be reached as the settings say.
+    #[error("the settings of {site} make no client")]
+    Client {
+        /// Which site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: BuildError,
+    },
+}
+
+impl Clients {
+    /// The clients of all sites in the settings.
+    ///
+    /// # Errors
+    /// At the first site that can't have one.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ClientsError> {
+        let client = |site: &settings::Site| {
+            let options = ClientOptions::from_site(site)
+                .map_err(|cause| ClientsError::Secret { site: site.host.clone(), cause })?;
+            let client = Client::new(options)
+                .map_err(|cause| ClientsError::Client { site: site.host.clone(), cause })?;
+            Ok((site.host.clone(), client))
+        };
+        settings.sites.iter().map(client).collect::<Result<_, _>>().map(Clients)
+    }
+
+    /// The client of a site of these settings.
+    pub fn of(&self, site: &SiteHost) -> Option<&Client> {
+        self.0.get(site)
+    }
+}
