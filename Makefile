@@ -27,7 +27,10 @@ lint: ## formatting, lints and documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 bench: tools ## figures beside their yardsticks, in one run
-	cargo build --release --workspace --quiet
+	cargo bench --package session-report --bench parse
+	cargo bench --package sql-sink --bench sqlite_load
+	cargo bench --package queue --bench throughput
+	cargo build --release --bins --workspace --quiet
 	$(PYTHON) tests/bench/bench.py --bin $(TARGET)/release
 
 run: tools build ## sluice up with SETTINGS=sluice.toml

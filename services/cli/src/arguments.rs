@@ -21,6 +21,7 @@ pub(crate) enum Command {
     /// Run every service in this process, with a NATS server of its own unless the settings name one
     Up(Up),
     /// Try everything that the settings name: the log, staging, each site's account, each destination
+    /// (which makes staging's folder, and brings the tables of a database up to date)
     Check,
     /// Show sites, schedules, destinations and what waits for them, dead letters
     Status,
