@@ -12,9 +12,6 @@ use tokio_util::sync::CancellationToken;
 #[error("could not listen for SIGTERM and SIGINT")]
 pub struct SignalsError(#[source] io::Error);
 
-/// Signals this soon after the first are the same stop.
-const TOLD_TWICE_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
-
 /// From its return on, the first SIGTERM or SIGINT cancels `stop`, and a second one exits at once
 /// with 143 or 130.
 ///
@@ -46,9 +43,6 @@ fn listen(stop: &CancellationToken, registered: &mpsc::Sender<io::Result<()>>) {
         let first = both.next().await;
         tracing::info!(signal = first.name(), "stopping; a second signal ends the process at once");
         stop.cancel();
-        // Some that stop us signal the process and then its group: one stop, told twice.
-        let told_twice = async { while both.next().await.exit_code() > 0 {} };
-        let _ = tokio::time::timeout(TOLD_TWICE_WITHIN, told_twice).await;
         let second = both.next().await;
         eprintln!("ended at once by a second signal, {}", second.name());
         std::process::exit(second.exit_code());
