@@ -13,6 +13,7 @@ mod marks;
 mod names;
 mod presence;
 mod retention;
+mod syncs;
 mod temporary;
 
 pub use delivery::{Begun, DeliveryError, Settled, Wanted};
@@ -30,6 +31,7 @@ use ledger::Ledger;
 use locks::Locks;
 use marks::Marks;
 use presence::{Dead, Presence};
+use syncs::Syncs;
 
 /// A directory, local or on a mounted share, as a destination. All of it blocks: call it where that is allowed.
 ///
@@ -42,6 +44,7 @@ pub struct Directory {
     no_clobber: NoClobber,
     presence: Presence,
     locks: Locks,
+    syncs: Syncs,
     ledger: Ledger,
     marks: Marks,
     /// The size of the largest file that did not fit, until one does.
@@ -96,6 +99,7 @@ impl Directory {
             rules,
             no_clobber,
             locks: Locks::new(layout.locks()),
+            syncs: Syncs::default(),
             ledger: Ledger::new(layout.clone(), no_clobber, presence.clone()),
             layout,
             presence,

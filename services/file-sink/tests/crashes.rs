@@ -139,6 +139,44 @@ fn an_entry_that_a_loss_of_power_emptied_is_no_entry() {
     assert_eq!(stand.names(), ["a.xml"]);
 }
 
+/// Every record in a folder of the ledger.
+fn records(stand: &Stand, folder: &str) -> Vec<std::path::PathBuf> {
+    let shards = fs::read_dir(stand.folder.path().join(".sluice").join(folder)).expect(folder);
+    let shards = shards.map(|shard| shard.expect("a shard").path());
+    let records = shards.flat_map(|shard| fs::read_dir(shard).expect("a shard"));
+    records.map(|record| record.expect("a record").path()).collect()
+}
+
+#[test]
+fn a_line_that_a_loss_of_power_cut_short_was_never_said() {
+    for tail in ["{\"version\":1,\"art", "\0\0\0\0"] {
+        let stand = Stand::new(AppendNumber);
+        let item = report("1", "a.xml", 1, "one");
+        stand.directory.begin(&item.wanted).expect("begun");
+        let record = records(&stand, "entries").pop().expect("an entry");
+        let said = fs::read_to_string(&record).expect("text");
+        fs::write(&record, said + tail).expect("it can be written");
+        stand.deliver(&item);
+        let later = report("1", "a.xml", 2, "two");
+        stand.deliver(&later);
+        assert_eq!(stand.names(), ["a.xml"]);
+        assert_eq!(stand.read("a.xml"), "two");
+    }
+}
+
+#[test]
+fn a_file_whose_claim_a_loss_of_power_took_keeps_its_name() {
+    let stand = Stand::new(AppendNumber);
+    stand.deliver(&report("1", "a.xml", 1, "one"));
+    for claim in records(&stand, "names") {
+        fs::remove_file(claim).expect("it can be removed");
+    }
+    stand.deliver(&report("1", "a.xml", 2, "two"));
+    stand.deliver(&report("2", "a.xml", 3, "three"));
+    assert_eq!(stand.names(), ["a.1.xml", "a.xml"]);
+    assert_eq!(stand.read("a.xml"), "two");
+}
+
 #[test]
 fn a_share_that_is_not_mounted_is_down_and_stays_empty() {
     let stand = Stand::new(AppendNumber);

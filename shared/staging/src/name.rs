@@ -3,16 +3,18 @@ use domain::{ArtifactId, Digest};
 
 /// What lies beside an object that a fact names.
 pub(crate) const FACT_SUFFIX: &str = ".fact";
-/// File systems take 255 bytes a segment; `.fact`, an instance and a temporary file's number need room as well.
-const SEGMENT_BYTES_MAX: usize = 200;
+/// File systems take 255 bytes a segment; instance, attempt, extension, `.fact` and a temporary file's number need room
+/// as well.
+const SEGMENT_BYTES_MAX: usize = 160;
 /// What is kept of a digest that stands for the end of a name that is too long.
 const DIGEST_HEX: usize = 16;
 /// Longer ones are no extensions.
 const EXTENSION_BYTES_MAX: usize = 10;
 
-/// The name of one attempt's object: `<site>/<kind>/<YYYY-MM>/<lsid or slot>[-<instance>]/<attempt>.<extension>`.
+/// The name of one attempt's object: `<site>/<kind>/<YYYY-MM-DD>/<lsid or slot>[-<instance>].<attempt>.<extension>`.
 ///
-/// The month is that of the attempt, so that what is old lies together.
+/// The day is that of the attempt, so that what is old lies together. No artifact has a folder of its own: on a local
+/// disk each new folder costs two more flushes.
 pub(crate) fn object_name(
     artifact: &ArtifactId,
     extension: &str,
@@ -21,12 +23,12 @@ pub(crate) fn object_name(
 ) -> String {
     let site = segment(artifact.site().as_str());
     let kind = artifact.kind();
-    let month = now.format("%Y-%m");
+    let day = now.format("%Y-%m-%d");
     let key = segment(&artifact.key().to_string());
     let instance = artifact.instance().map(|instance| format!("-{instance}")).unwrap_or_default();
     let attempt = now.format("%Y%m%dT%H%M%SZ");
     let extension = extension_of(extension);
-    format!("{site}/{kind}/{month}/{key}{instance}/{attempt}-{random:08x}.{extension}")
+    format!("{site}/{kind}/{day}/{key}{instance}.{attempt}-{random:08x}.{extension}")
 }
 
 /// One segment of a name from a text that comes from outside: nothing in it separates, hides or leaves the folder.
@@ -84,7 +86,7 @@ mod tests {
     fn a_name_tells_whose_what_when_and_which_attempt() {
         assert_eq!(
             named("0123abcd", "flv"),
-            "access.example.com/command-shell-recording/1970-01/0123abcd-2/19700101T000000Z-000000ab.flv"
+            "access.example.com/command-shell-recording/1970-01-01/0123abcd-2.19700101T000000Z-000000ab.flv"
         );
     }
 
@@ -100,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(segment(text), wanted, "{text:?}");
         }
-        assert!(named("../../etc", "x").matches('/').count() == 4);
+        assert!(named("../../etc", "x").matches('/').count() == 3);
     }
 
     #[test]

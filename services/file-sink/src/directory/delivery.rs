@@ -186,9 +186,11 @@ impl Directory {
         let ledger = |cause| wanted.ledger_failed(cause);
         let mut entry = self.ledger.entry(key).map_err(ledger)?;
         let owns = match entry.as_ref().and_then(Entry::name) {
-            Some(name) => {
-                self.ledger.owner(name).map_err(ledger)?.as_ref() == Some(&wanted.artifact)
-            }
+            Some(name) => match self.ledger.owner(name).map_err(ledger)? {
+                Some(owner) => owner == wanted.artifact,
+                // A loss of power took the claim, or a kill came between claim and entry.
+                None => self.claim(wanted, name)?,
+            },
             None => false,
         };
         if owns {
@@ -281,7 +283,7 @@ impl Directory {
             if entry.as_ref() != Some(&reserved) {
                 self.ledger.note(key, &reserved).map_err(ledger)?;
             }
-            self.ledger.sync(key, name).map_err(ledger)?;
+            self.ledger.sync(key).map_err(ledger)?;
             self.list_backup(&wanted.artifact).map_err(|cause| wanted.ledger(cause))?;
             entry = Some(reserved);
         }
@@ -296,13 +298,12 @@ impl Directory {
             }
         }
         let placed = wanted.entry(entry.as_ref(), wanted.stamp, Event::Written)?;
-        let prepared = self.ledger.prepare(key, &placed).map_err(ledger)?;
-        disk::sync_parent(&path).map_err(file)?;
+        self.syncs.sync(path.parent().unwrap_or(&path)).map_err(file)?;
         let now = self.ledger.entry(key).map_err(ledger)?;
         if now.is_some_and(|now| now.has_file() && now.stamp.revision > wanted.stamp.revision) {
             return Ok(Some(Settled::Late(name.clone())));
         }
-        prepared.commit().map_err(ledger)?;
+        self.ledger.add(key, &placed).map_err(ledger)?;
         Ok(Some(Settled::Placed(name.clone())))
     }
 }

@@ -143,6 +143,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<File, DiskError> {
     })
 }
 
+/// Adds to a small file that is there, and waits until it is on the disk.
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    OpenOptions::new()
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(|cause| DiskError::new("add to", path, cause))
+}
+
 /// Reads a small file, if there is one.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     match fs::read(path) {

@@ -75,18 +75,23 @@ impl Ledger {
         disk::rename(&temporary, &path).map_err(LedgerError::Disk)
     }
 
-    /// Writes an entry that survives a loss of power.
+    /// Writes an entry that survives a loss of power, in the place of what was said before.
     pub(crate) fn settle(&self, key: &Key, entry: &Entry) -> Result<(), LedgerError> {
-        self.prepare(key, entry)?.commit()
-    }
-
-    /// Writes an entry beside the one that it is to replace. Between the two lies what must be durable before it.
-    pub(crate) fn prepare(&self, key: &Key, entry: &Entry) -> Result<Prepared, LedgerError> {
         let path = self.layout.entry(key);
         let (temporary, file) = self.temporary(&path, entry)?;
         let synced = file.sync_all();
         synced.map_err(|cause| LedgerError::Disk(DiskError::new("flush", &temporary, cause)))?;
-        Ok(Prepared { temporary, path })
+        disk::rename(&temporary, &path)
+            .and_then(|()| disk::sync_parent(&path))
+            .map_err(LedgerError::Disk)
+    }
+
+    /// Writes an entry that survives a loss of power, behind what was said before: one flush, and no file is replaced.
+    pub(crate) fn add(&self, key: &Key, entry: &Entry) -> Result<(), LedgerError> {
+        // A line that a full disk or a loss of power cut short ends here.
+        let mut line = vec![b'\n'];
+        line.append(&mut line_of(entry));
+        disk::append(&self.layout.entry(key), &line).map_err(LedgerError::Disk)
     }
 
     /// Claims a name for an artifact; says whether it has it now. Only for who holds the name's turn.
@@ -95,6 +100,10 @@ impl Ledger {
         name: &RelativePath,
         artifact: &ArtifactId,
     ) -> Result<bool, LedgerError> {
+        // Asked twice in each delivery: looking is cheaper than a file that is made and removed.
+        if let Some(owner) = self.owner(name)? {
+            return Ok(owner == *artifact);
+        }
         let path = self.layout.claim(&Key::of_name(name));
         let (temporary, _file) = self.temporary(&path, &claim_of(name, artifact))?;
         let ours = self.no_clobber.publish(&temporary, &path).map_err(LedgerError::Disk)?;
@@ -139,18 +148,11 @@ impl Ledger {
         disk::remove(&self.layout.entry(key)).map_err(LedgerError::Disk)
     }
 
-    /// Makes an entry and the claim to its name survive a loss of power. All four in a row: a journalling file system
-    /// writes them with the first, and the others are next to free.
-    pub(crate) fn sync(&self, key: &Key, name: &RelativePath) -> Result<(), LedgerError> {
+    /// Makes an entry survive a loss of power. The claim to its name need not: whoever finds an entry whose name nobody
+    /// claims makes the claim again.
+    pub(crate) fn sync(&self, key: &Key) -> Result<(), LedgerError> {
         let entry = self.layout.entry(key);
-        let claim = self.layout.claim(&Key::of_name(name));
-        for file in [&entry, &claim] {
-            disk::sync(file).map_err(LedgerError::Disk)?;
-        }
-        for file in [&entry, &claim] {
-            disk::sync_parent(file).map_err(LedgerError::Disk)?;
-        }
-        Ok(())
+        disk::sync(&entry).and_then(|()| disk::sync_parent(&entry)).map_err(LedgerError::Disk)
     }
 
     /// Every entry, in no order.
@@ -177,33 +179,21 @@ impl Ledger {
         path: &Path,
         record: &impl Serialize,
     ) -> Result<(PathBuf, std::fs::File), LedgerError> {
-        let bytes = serde_json::to_vec(record).expect("the ledger's records are plain JSON");
         let shard = path.parent().unwrap_or(path);
         if !shard.is_dir() {
             // One level only: that the ledger is there at all is what tells a mounted share.
             disk::make_directory(shard).map_err(LedgerError::Disk)?;
         }
         let temporary = self.layout.temporary().join(self.presence.file_name());
-        let file = disk::write(&temporary, &bytes).map_err(LedgerError::Disk)?;
+        let file = disk::write(&temporary, &line_of(record)).map_err(LedgerError::Disk)?;
         Ok((temporary, file))
     }
 }
 
-/// An entry that lies ready.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Prepared {
-    temporary: PathBuf,
-    path: PathBuf,
-}
-
-impl Prepared {
-    /// Makes it the one that counts.
-    pub(crate) fn commit(self) -> Result<(), LedgerError> {
-        disk::rename(&self.temporary, &self.path)
-            .and_then(|()| disk::sync_parent(&self.path))
-            .map_err(LedgerError::Disk)
-    }
+fn line_of(record: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(record).expect("the ledger's records are plain JSON");
+    line.push(b'\n');
+    line
 }
 
 fn claim_of(name: &RelativePath, artifact: &ArtifactId) -> Claim {
@@ -216,18 +206,19 @@ struct Version {
     version: u32,
 }
 
-/// Reads a record, if there is one.
+/// Reads a record, if there is one: its last whole line.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LedgerError> {
     let Some(bytes) = disk::read(path).map_err(LedgerError::Disk)? else { return Ok(None) };
-    // After a loss of power a record that was not flushed may be there without its bytes. Then nothing was placed by
-    // it, for that comes after the flush.
-    if bytes.iter().all(|byte| *byte == 0) {
+    // What was not flushed before a loss of power may be there cut short, or without its bytes: then it ends no line.
+    // Nothing was placed by it, for that comes after the flush.
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').rev();
+    let Some(last) = lines.find(|line| line.len() > 1 && line.ends_with(b"\n")) else {
         return Ok(None);
-    }
+    };
     let unreadable = |cause| LedgerError::Unreadable { path: path.to_owned(), cause };
-    let Version { version } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    let Version { version } = serde_json::from_slice(last).map_err(unreadable)?;
     if version > VERSION {
         return Err(LedgerError::NewerVersion { path: path.to_owned(), version });
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
+    serde_json::from_slice(last).map(Some).map_err(unreadable)
 }

@@ -210,7 +210,11 @@ impl Directory {
         self.ledger.note(key, &chosen).map_err(|cause| wanted.ledger_failed(cause))
     }
 
-    fn claim(&self, wanted: &Wanted, name: &RelativePath) -> Result<bool, DeliveryError> {
+    pub(super) fn claim(
+        &self,
+        wanted: &Wanted,
+        name: &RelativePath,
+    ) -> Result<bool, DeliveryError> {
         let _turn = self.locks.name(&Key::of_name(name)).map_err(|cause| wanted.ledger(cause))?;
         self.ledger.claim(name, &wanted.artifact).map_err(|cause| wanted.ledger_failed(cause))
     }
