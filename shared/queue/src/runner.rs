@@ -24,6 +24,8 @@ mod probe;
 
 /// How long the first phase of work may take, until the worker names its own.
 const FIRST_PHASE_MAX: Duration = Duration::from_secs(120);
+/// How long a message that is to be run alone waits for other work to end.
+const SOLITUDE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How a runner runs.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct RunnerOptions {
     pub grace: Duration,
     /// How long work may take until the worker names its first phase.
     pub first_phase_max: Duration,
+    /// How long a message that is to be run alone waits for other work of its process to end. New work waits as long.
+    pub solitude_wait_max: Duration,
 }
 
 impl RunnerOptions {
@@ -46,6 +50,7 @@ impl RunnerOptions {
             retry: RetryPolicy::default(),
             grace: Duration::from_secs(20),
             first_phase_max: FIRST_PHASE_MAX,
+            solitude_wait_max: SOLITUDE_WAIT_MAX,
         }
     }
 }

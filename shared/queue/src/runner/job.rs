@@ -7,6 +7,7 @@ use domain::facts::Verdict;
 use futures::FutureExt;
 use futures::future::join_all;
 use messages::DecodeError;
+use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -20,6 +21,8 @@ use crate::{Failure, Lease, Outcome, Task, Worker};
 
 /// How often lone work's progress is written down.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// When a message comes again that could not be run alone.
+const POSTPONED: Duration = Duration::from_secs(5 * 60);
 
 /// Work came to no outcome, because the process stops.
 struct Cut;
@@ -51,21 +54,35 @@ impl<W: Worker> Shared<W> {
             }
         }
         if !together.is_empty() {
-            tokio::select! {
-                biased;
-                () = self.cut.cancelled() => self.hand_all_back(&together).await,
-                _among_others = self.log.solitude.read() => {
-                    self.process(followed, together, false).await;
-                }
-            }
+            self.process(followed, together, false).await;
         }
         for hand in lone {
-            tokio::select! {
-                biased;
-                () = self.cut.cancelled() => self.hand_all_back(&[hand]).await,
-                _alone = self.log.solitude.write() => self.alone(followed, hand).await,
+            match self.solitude().await {
+                Err(Cut) => self.hand_all_back(&[hand]).await,
+                Ok(Some(_alone)) => self.alone(followed, hand).await,
+                Ok(None) => self.postpone(&hand).await,
             }
         }
+    }
+
+    /// Waits until nothing else is worked on in this process; `None` where something takes too long. New work waits
+    /// meanwhile, so the wait is short; before it, what the worker depends on is waited for without holding up anybody.
+    async fn solitude(&self) -> Result<Option<RwLockWriteGuard<'_, ()>>, Cut> {
+        self.ready().await?;
+        tokio::select! {
+            biased;
+            () = self.cut.cancelled() => Err(Cut),
+            alone = tokio::time::timeout(self.options.solitude_wait_max, self.log.solitude.write()) => {
+                Ok(alone.ok())
+            }
+        }
+    }
+
+    /// Has a message come again later, as much a suspect as before.
+    async fn postpone(&self, hand: &Hand) {
+        let subject = &hand.raw.origin.subject;
+        tracing::warn!(subject, after = ?POSTPONED, "it is to be run alone, but other work takes long; put off");
+        hand.raw.nak(&self.log.client, POSTPONED).await;
     }
 
     /// Decodes a message and counts its start. The first delivery needs no count: that it is the first says it all.
@@ -160,7 +177,11 @@ impl<W: Worker> Shared<W> {
         batch: &[Hand],
         alone: bool,
     ) -> Result<Result<Vec<Outcome>, Failure>, Cut> {
-        self.ready().await?;
+        // Lone work that is held up would hold up all: it is handed back instead.
+        if alone && *self.state.borrow() != RunnerState::Working {
+            return Err(Cut);
+        }
+        let _among_others = if alone { None } else { Some(self.among_others().await?) };
         let tasks: Vec<Task> = batch.iter().map(|hand| hand.task.clone()).collect();
         // Not before it is up: an outage must not count as time that the work took.
         let lease = Lease::new("the work", self.options.first_phase_max);
@@ -184,6 +205,16 @@ impl<W: Worker> Shared<W> {
                 Ok(Err(Failure::Retry("the worker did not answer for every task".into())))
             }
             worked => Ok(worked),
+        }
+    }
+
+    /// Waits until what the worker depends on is up, and until nothing has to be alone.
+    async fn among_others(&self) -> Result<RwLockReadGuard<'_, ()>, Cut> {
+        self.ready().await?;
+        tokio::select! {
+            biased;
+            () = self.cut.cancelled() => Err(Cut),
+            guard = self.log.solitude.read() => Ok(guard),
         }
     }
 
