@@ -7,7 +7,7 @@ use settings::Settings;
 
 use crate::arguments::{DeadLetters, Which};
 use crate::data_dir::connect;
-use crate::table::table;
+use crate::table::{plain, table};
 
 pub(crate) async fn run(
     command: DeadLetters,
@@ -65,11 +65,11 @@ fn list(lying: &[Lying]) {
 fn show(lying: &Lying) {
     let letter = &lying.letter;
     println!("number       {}", lying.sequence);
-    println!("about        {}", about(lying));
+    println!("about        {}", plain(&about(lying)));
     println!("worker       {}", letter.worker);
     println!("destination  {}", letter.destination.as_ref().map_or("-", DestinationId::as_str));
     println!("verdict      {:?}", letter.verdict);
-    println!("reason       {}", letter.reason);
+    println!("reason       {}", plain(&letter.reason));
     println!("attempts     {}", letter.attempts);
     println!("since        {}", letter.settled_at);
     println!(

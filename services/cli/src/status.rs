@@ -7,7 +7,7 @@ use queue::{KnownDestination, Log, RouteState};
 use settings::{Settings, Target};
 
 use crate::data_dir::connect;
-use crate::table::table;
+use crate::table::{plain, table};
 
 /// What a subject of a stream takes of the server's memory, measured with nats-server 2.15.1.
 const BYTES_PER_SUBJECT: u64 = 170;
@@ -116,7 +116,8 @@ async fn dead(log: &Log) -> anyhow::Result<()> {
     match log.dead_letters().list().await?.as_slice() {
         [] => println!("dead letters: none"),
         [letters @ .., last] => {
-            println!("dead letters: {}; the last: {}", letters.len() + 1, last.letter.reason);
+            let reason = plain(&last.letter.reason);
+            println!("dead letters: {}; the last: {reason}", letters.len() + 1);
             println!("`sluice dead-letters list` shows all.");
         }
     }

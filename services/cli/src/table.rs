@@ -10,13 +10,31 @@ pub(crate) fn table<const N: usize>(
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heading);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| plain(&cell)));
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// A text that may come from outside as one line: what would move the cursor or colour the terminal is written out.
+pub(crate) fn plain(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_text_from_outside_can_command_no_terminal() {
+        assert_eq!(super::plain("é\u{1b}[31m\nnext"), "é\\u{1b}[31m\\nnext");
+    }
+
     #[test]
     fn columns_are_aligned_and_lines_end_without_blanks() {
         let shown =

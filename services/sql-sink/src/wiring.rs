@@ -123,7 +123,7 @@ async fn deliver(
                 let path = path.clone();
                 async move { Sqlite::open(&path).await }
             };
-            match opened(&house, &component, open).await {
+            match opened(&house, &destination, &component, open).await {
                 Some(store) => serve(&house, component, &destination, &target, store).await,
                 None => Ok(()),
             }
@@ -137,7 +137,7 @@ async fn deliver(
                 let connection = connection.to_owned();
                 async move { SqlServer::open(&connection).await }
             };
-            match opened(&house, &component, open).await {
+            match opened(&house, &destination, &component, open).await {
                 Some(store) => serve(&house, component, &destination, &target, store).await,
                 None => Ok(()),
             }
@@ -148,6 +148,7 @@ async fn deliver(
 /// The store, as soon as it can be opened; `None` if the process is stopped before.
 async fn opened<S, F: Future<Output = Result<S, StoreError>>>(
     house: &House,
+    destination: &Destination,
     component: &HealthHandle,
     open: impl Fn() -> F,
 ) -> Option<S> {
@@ -161,7 +162,7 @@ async fn opened<S, F: Future<Output = Result<S, StoreError>>>(
             },
         };
         if error != told {
-            tracing::warn!(error, "a database can't be opened");
+            tracing::warn!(destination = destination.label, error, "a database can't be opened");
             component.not_ready(&error);
             told = error;
         }
