@@ -9,7 +9,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SETTINGS ?= sluice.toml
 
-.PHONY: help demo test tools lint bench run build schemas clean
+.PHONY: help demo test chaos tools lint bench run build schemas clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -20,6 +20,9 @@ demo: tools build ## two simulated appliances into demo-data/: files and a datab
 test: tools lint build ## everything that is checked before a change is taken
 	# Most tests wait for other programs most of the time.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
+
+chaos: tools build ## the long proofs: thousands of sessions, kills, losses
+	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast -- --ignored --nocapture
 
 lint: ## formatting, lints and documentation
 	cargo fmt --all --check
