@@ -134,7 +134,7 @@ impl Fetcher {
         let mut announce = Vec::new();
         if self.staging.holds(claim).await.map_err(down)? {
             if !self.staging.fact_laid(&claim.object).await.map_err(down)? {
-                let revision = self.log.revision_at(staged.sequence);
+                let revision = self.log.revision_at(staged.sequence).await.map_err(log_failed)?;
                 self.lay(&staged.fact, revision).await?;
             }
             if wanted.artifact.kind().is_report() {

@@ -12,6 +12,7 @@
 mod artifact;
 mod conflict;
 mod digest;
+mod epochs;
 pub mod facts;
 mod file_name;
 mod kind;
@@ -28,6 +29,7 @@ mod watermark;
 pub use artifact::{ArtifactId, ArtifactKey, Instance, InvalidArtifact};
 pub use conflict::{Conflict, UnknownConflict};
 pub use digest::{Digest, InvalidDigest};
+pub use epochs::{Epoch, Epochs};
 pub use facts::DestinationId;
 pub use file_name::{FileNameFormat, InvalidFormat, InvalidPath, NameValues, RelativePath};
 pub use kind::{Family, Kind, UnknownKind};

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(deny_unknown_fields)]
 pub struct Revision {
-    /// The life of the log: the creation time of the stream of artifacts, in milliseconds since 1970.
+    /// The life of the log: when it began, in milliseconds since 1970. The first begins with the stream of artifacts, a
+    /// later one when the log is found set back.
     pub epoch: u64,
     /// The sequence of the fact in that stream.
     pub position: u64,

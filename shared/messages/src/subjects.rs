@@ -138,6 +138,11 @@ impl Subjects {
         self.below(&["again.deliver", destination.as_str(), ">"])
     }
 
+    /// Where it is said that a new life of the log has begun.
+    pub fn epochs(&self) -> String {
+        self.below(&["epoch.opened"])
+    }
+
     /// Everything in the stream of what is due.
     pub fn of_due(&self) -> Vec<String> {
         [
@@ -153,7 +158,7 @@ impl Subjects {
 
     /// Everything in the stream of artifacts.
     pub fn of_artifacts(&self) -> Vec<String> {
-        ["artifact.staged.>", "artifact.unavailable.>", "again.deliver.>"]
+        ["artifact.staged.>", "artifact.unavailable.>", "again.deliver.>", "epoch.>"]
             .map(|below| self.below(&[below]))
             .to_vec()
     }

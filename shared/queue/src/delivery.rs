@@ -29,7 +29,7 @@ impl Log {
     pub async fn delivery(&self, task: &Task) -> Result<Option<Delivery>, LogError> {
         match &task.fact {
             Fact::ArtifactStaged(staged) => {
-                Ok(Some(self.delivery_of(staged.clone(), task.origin.sequence, false)))
+                self.delivery_of(staged.clone(), task.origin.sequence, false).await.map(Some)
             }
             Fact::Again(again) => self.delivery_again(again).await,
             other => Err(LogError::Unexpected {
@@ -50,18 +50,25 @@ impl Log {
                 even_if_done,
             }));
         }
-        let last = self.last_staged(&again.artifact).await?;
-        Ok(last.map(|last| self.delivery_of(last.fact, last.sequence, even_if_done)))
+        match self.last_staged(&again.artifact).await? {
+            Some(last) => self.delivery_of(last.fact, last.sequence, even_if_done).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    fn delivery_of(&self, staged: ArtifactStaged, position: u64, even_if_done: bool) -> Delivery {
-        Delivery {
-            revision: staged.revision.unwrap_or_else(|| self.revision_at(position)),
+    async fn delivery_of(
+        &self,
+        staged: ArtifactStaged,
+        position: u64,
+        even_if_done: bool,
+    ) -> Result<Delivery, LogError> {
+        Ok(Delivery {
+            revision: self.revision_of(&staged, position).await?,
             artifact: staged.artifact,
             claim: staged.claim,
             particulars: staged.particulars,
             even_if_done,
-        }
+        })
     }
 
     /// What follows where a sink finds no object in staging. A newer fact settles the delivery: it will come by itself.

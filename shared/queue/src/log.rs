@@ -7,7 +7,6 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, Context};
 use chrono::{DateTime, Utc};
-use domain::Revision;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use messages::{Fact, Subjects};
@@ -16,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
 use crate::attempts::Attempts;
+use crate::epochs::KnownEpochs;
 use crate::streams::{self, Names, StreamState};
 use crate::{BoxError, Bucket, BucketError, LogError, trace};
 
@@ -36,7 +36,7 @@ pub struct Log {
     pub(crate) due: Stream,
     pub(crate) artifacts: Stream,
     pub(crate) dead: Stream,
-    epoch: u64,
+    pub(crate) epochs: KnownEpochs,
     pub(crate) attempts: Bucket<Attempts>,
     /// Held for reading by everything that works on messages in this process, for writing by a message that has to be
     /// alone because it may be the one that kills its worker.
@@ -81,9 +81,7 @@ impl Log {
     ) -> Result<Log, LogError> {
         let jetstream = jetstream::new(client.clone());
         let names = Names::new(subjects.prefix());
-        let artifacts = streams::ensure(&jetstream, &names, &subjects, replicas).await?;
-        let epoch =
-            u64::try_from(artifacts.created.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+        streams::ensure(&jetstream, &names, &subjects, replicas).await?;
         let stream = async |name: &str| {
             jetstream
                 .get_stream(name)
@@ -104,7 +102,7 @@ impl Log {
             subjects,
             names,
             replicas,
-            epoch,
+            epochs: KnownEpochs::default(),
             solitude,
         })
     }
@@ -123,11 +121,6 @@ impl Log {
     /// The subjects of this log.
     pub fn subjects(&self) -> &Subjects {
         &self.subjects
-    }
-
-    /// The revision of the fact at this position of the stream of artifacts.
-    pub fn revision_at(&self, position: u64) -> Revision {
-        Revision { epoch: self.epoch, position }
     }
 
     /// Announces a fact for the first time: the server refuses a second one of the same subject.

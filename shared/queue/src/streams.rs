@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::CreateStreamErrorKind;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use messages::Subjects;
 
 use crate::{BoxError, LogError};
@@ -51,7 +51,7 @@ pub(crate) async fn ensure(
     names: &Names,
     subjects: &Subjects,
     replicas: usize,
-) -> Result<Info, LogError> {
+) -> Result<(), LogError> {
     let base = |name: &str, subjects: Vec<String>| Config {
         name: name.to_owned(),
         subjects,
@@ -73,13 +73,13 @@ pub(crate) async fn ensure(
         deny_purge: false,
         ..base(&names.dead, subjects.of_dead())
     };
-    for config in [due, activity, dead] {
+    for config in [due, activity, dead, artifacts] {
         ensure_one(jetstream, subjects.prefix(), config).await?;
     }
-    ensure_one(jetstream, subjects.prefix(), artifacts).await
+    Ok(())
 }
 
-async fn ensure_one(jetstream: &Context, prefix: &str, wanted: Config) -> Result<Info, LogError> {
+async fn ensure_one(jetstream: &Context, prefix: &str, wanted: Config) -> Result<(), LogError> {
     let name = wanted.name.clone();
     let failed = |cause: BoxError| LogError::Stream { name: name.clone(), cause };
     let stream = jetstream
@@ -100,7 +100,7 @@ async fn ensure_one(jetstream: &Context, prefix: &str, wanted: Config) -> Result
         };
     }
     if as_wanted(&info.config, &wanted) {
-        Ok(info)
+        Ok(())
     } else {
         Err(LogError::StreamDiffers { name: wanted.name })
     }

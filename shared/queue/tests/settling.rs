@@ -138,7 +138,7 @@ async fn what_follows_is_published_in_order_around_the_closing_fact() {
     until_settled_all(&log, &route, 1).await;
     running.stopped().await.expect("it runs well");
     let last = log.last_staged(&report(2)).await.expect("the log answers").expect("it stands");
-    let revision = log.revision_at(last.sequence);
+    let revision = log.revision_at(last.sequence).await.expect("the log answers");
     assert_eq!(*closed.lock().expect("unpoisoned"), [(revision, true, false)]);
     assert!(log.last_staged(&report(3)).await.expect("the log answers").is_some());
 }

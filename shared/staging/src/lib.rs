@@ -13,9 +13,11 @@
 
 mod content;
 mod error;
+mod laid;
 mod name;
 mod staging;
 
 pub use content::Content;
 pub use error::{OpenError, PutError, StagingError};
+pub use laid::Laid;
 pub use staging::{Staged, Staging};

@@ -156,13 +156,16 @@ impl Staging {
 
     /// The staged objects (not the facts beside them) below a folder of names; `""`: all.
     pub fn objects(&self, prefix: &str) -> BoxStream<'static, Result<Object, StoreError>> {
+        self.list_all(prefix)
+            .try_filter(|object| std::future::ready(!object.name.ends_with(FACT_SUFFIX)))
+            .boxed()
+    }
+
+    /// The staged objects and the facts beside them, but for staging's own records.
+    pub(crate) fn list_all(&self, prefix: &str) -> BoxStream<'static, Result<Object, StoreError>> {
         self.store
             .list(prefix)
-            .try_filter(|object| {
-                let ours =
-                    object.name.starts_with(".sluice/") || object.name.ends_with(FACT_SUFFIX);
-                std::future::ready(!ours)
-            })
+            .try_filter(|object| std::future::ready(!object.name.starts_with(".sluice/")))
             .boxed()
     }
 

@@ -143,3 +143,28 @@ async fn staging_remembers_its_epoch_and_probes_leave_nothing() {
     let own = std::fs::read_dir(folder.path().join(".sluice")).expect("it is there");
     assert_eq!(own.count(), 2);
 }
+
+#[tokio::test]
+async fn facts_are_gone_through_artifact_by_artifact_and_never_without_their_object() {
+    let Place { staging, folder } = place().await;
+    let mut objects = Vec::new();
+    for (text, fact) in [("1", true), ("22", true), ("333", false), ("4444", true)] {
+        let staged = stage(&staging, text).await;
+        if fact {
+            staging.lay_fact(&staged.object, b"fact").await.expect("it is laid");
+        }
+        objects.push(staged.object);
+    }
+    std::fs::remove_file(folder.path().join(&objects[3])).expect("it is there");
+    let months = staging.months().await.expect("it can be listed");
+    assert_eq!(months.len(), 1, "{months:?}");
+    let month = months.first().expect("there is one");
+    let laid: Vec<_> = staging.laid(month).try_collect().await.expect("it can be listed");
+    let [laid] = laid.as_slice() else { panic!("one artifact: {laid:?}") };
+    let mut sizes: Vec<u64> = laid.iter().map(|laid| laid.size).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 2]);
+    let last = staging.laid_last(2).await.expect("it can be listed");
+    assert_eq!(last.len(), 2);
+    assert!(last.contains(&objects[3]), "the last one that was laid: {last:?}");
+}

@@ -121,7 +121,8 @@ impl<W: Worker> Shared<W> {
         let published = self.log.publish_after(&closing.fact, closing.expected_last).await;
         match published.map_err(|cause| Failure::Down(cause.into()))? {
             Published::At(sequence) => {
-                let revision = self.log.revision_at(sequence);
+                let revision = self.log.revision_at(sequence).await;
+                let revision = revision.map_err(|cause| Failure::Down(cause.into()))?;
                 unwinding(|| self.worker.closed(&closing.fact, revision).boxed()).await?;
                 Ok(true)
             }
