@@ -34,6 +34,8 @@ pub(crate) async fn up(
     }
     let clients = Clients::from_settings(settings)?;
     tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
+    let component = started.health.component("agreement of log and staging");
+    fetcher::agreed(&log, &staging, &component, &started.stop).await;
     let mut services = start(settings, (&log, &staging), &clients, started);
     let outcome = if up.once {
         // A stop ends the services well, and the run not.

@@ -11,11 +11,19 @@
 //! one is refused and looks again. A repeat that finds the closing fact announces the recordings again (each is created
 //! once), lays a missing fact beside its object, and is done.
 //!
+//! **A lost log** is rebuilt before anything is fetched: staging names the epoch of the log that it belongs to, and as
+//! long as that is another, the facts beside its objects are put back, with their old revisions. The poller need not
+//! wait for that: all that it publishes is created once, and nothing is fetched before the rebuild is done.
+//!
 //! **Absent on purpose.** Retries (the runner's), conditions on schedules (no fact knows one), deleting from staging.
 
+mod agreement;
+mod rebuild;
 mod report;
 mod wiring;
 mod worker;
 
+pub use agreement::agreed;
+pub use rebuild::{RebuildError, Rebuilt, agree};
 pub use wiring::{FetcherError, run, standalone};
 pub use worker::Fetcher;

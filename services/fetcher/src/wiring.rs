@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Fetcher;
+use crate::agreement::{agreed, keep_agreed};
 
 /// Reports fetched from one site at a time, in this process; the account's budget of requests is the real bound.
 const REPORTS_AT_ONCE: usize = 8;
@@ -49,11 +50,13 @@ pub fn standalone() -> ExitCode {
         let staging = Staging::open(&url).await.map_err(FetcherError::Staging)?;
         let clients = Clients::from_settings(&settings).map_err(FetcherError::Clients)?;
         tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
+        let component = started.health.component("agreement of log and staging");
+        agreed(&log, &staging, &component, &started.stop).await;
         run(&settings, (&log, &staging), &clients, &started.health, &started.stop).await
     })
 }
 
-/// Fetches from every site that a transfer names, until told to stop.
+/// Fetches from every site that a transfer names, until told to stop. Log and staging have to agree: see [`agreed`].
 ///
 /// # Errors
 /// When a runner can't go on.
@@ -64,6 +67,8 @@ pub async fn run(
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<(), FetcherError> {
+    let component = health.component("agreement of log and staging");
+    tokio::spawn(keep_agreed(log.clone(), staging.clone(), component, stop.child_token()));
     let mut runs = JoinSet::new();
     for site in &settings.sites {
         let client = clients.of(&site.host).expect("every site of the settings has one");

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::{Conflict, DestinationId, Retention};
+use domain::{Conflict, DestinationId, Retention, Revision};
 
 mod delivery;
 mod disk;
@@ -155,12 +155,25 @@ impl Directory {
         Ok(())
     }
 
-    /// Remembers that a file of this size is settled by this route.
+    /// Remembers that this position is settled by this route, and the revision that was delivered with it.
     ///
     /// # Errors
     /// When that can't be written.
-    pub fn mark(&self, route: &str, position: u64) -> Result<(), DiskError> {
-        self.marks.raise(route, position)
+    pub fn mark(
+        &self,
+        route: &str,
+        position: u64,
+        delivered: Option<Revision>,
+    ) -> Result<(), DiskError> {
+        self.marks.raise(route, position, delivered)
+    }
+
+    /// The newest revision that was delivered to it, as far as the marks tell.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn newest(&self) -> Result<Option<Revision>, DiskError> {
+        Marks::newest(&self.layout)
     }
 
     /// How far the destination has come, by all that it holds.

@@ -9,7 +9,9 @@ use domain::{
     ArtifactId, ArtifactKey, DestinationId, Instance, Kind, Lsid, NameValues, Particulars,
     SiteHost, Slot,
 };
-use queue::{BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError, RunnerState};
+use queue::{
+    BoxError, BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError, RunnerState,
+};
 use service::{Exit, Health, HealthHandle};
 use settings::{Destination, FilesTarget, Needs, Settings};
 use staging::{Staging, StagingError};
@@ -96,6 +98,7 @@ pub async fn run(
                 directory = opening => directory,
             };
             let stores = (&log, &staging);
+            outliving(&log, &destination, &directory).await;
             wiring::run(&settings, &destination, &target, directory, stores, &health, &stop).await
         });
     }
@@ -107,6 +110,23 @@ pub async fn run(
         }
     }
     first_error.map_or(Ok(()), Err)
+}
+
+/// A directory that holds a revision which the log has not given yet tells that the log was set back.
+async fn outliving(log: &Log, destination: &Destination, directory: &Arc<Directory>) {
+    let newest = {
+        let directory = Arc::clone(directory);
+        crate::streaming::blocking(move || directory.newest()).await
+    };
+    let outlived = match newest {
+        Ok(Some(newest)) => log.outlived_by(newest).await.map(drop).map_err(BoxError::from),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = outlived {
+        let destination = &destination.label;
+        tracing::warn!(error, destination, "could not compare its ledger with the log");
+    }
 }
 
 /// The destination's directory, as soon as it can be opened.

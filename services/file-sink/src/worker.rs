@@ -40,14 +40,16 @@ impl FileSink {
     }
 
     async fn handle(&self, task: &Task, lease: &Lease) -> Outcome {
-        let done = match self.log.delivery(task).await.map_err(log_failed)? {
-            Some(delivery) => self.deliver(&delivery, lease).await?,
+        let delivery = self.log.delivery(task).await.map_err(log_failed)?;
+        let done = match &delivery {
+            Some(delivery) => self.deliver(delivery, lease).await?,
             None => Done::nothing(),
         };
+        let delivered = delivery.map(|delivery| delivery.revision);
         let (route, position) = (task.origin.route.clone(), task.origin.sequence);
         lease.phase("the destination's mark", RESERVE_MAX);
         self.blocking(move |directory| {
-            directory.mark(&route, position).map_err(|cause| Failure::Down(cause.into()))
+            directory.mark(&route, position, delivered).map_err(|cause| Failure::Down(cause.into()))
         })
         .await?;
         Ok(done)

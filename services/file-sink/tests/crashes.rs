@@ -92,7 +92,7 @@ fn the_left_overs_of_a_killed_process_are_removed_by_the_next() {
         let directory = open(root.as_ref(), rules(AppendNumber));
         let mut half = directory.temporary().expect("begun");
         half.append(&[Bytes::from_static(b"half")]).expect("written");
-        directory.mark("route", 7).expect("marked");
+        directory.mark("route", 7, None).expect("marked");
         std::process::abort();
     }
     let stand = Stand::new(AppendNumber);
@@ -115,10 +115,10 @@ fn the_left_overs_of_a_killed_process_are_removed_by_the_next() {
 fn marks_only_rise_and_all_workers_count() {
     let stand = Stand::new(AppendNumber);
     let other = stand.again(AppendNumber);
-    stand.directory.mark("a", 5).expect("marked");
-    stand.directory.mark("a", 3).expect("marked");
-    other.mark("a", 4).expect("marked");
-    other.mark("b", 1).expect("marked");
+    stand.directory.mark("a", 5, None).expect("marked");
+    stand.directory.mark("a", 3, None).expect("marked");
+    other.mark("a", 4, None).expect("marked");
+    other.mark("b", 1, None).expect("marked");
     let marks = [("a".to_owned(), 5), ("b".to_owned(), 1)].into();
     assert_eq!(stand.directory.marks().expect("marks"), marks);
 }

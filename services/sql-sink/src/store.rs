@@ -93,6 +93,9 @@ pub trait Store: Send + Sync + 'static {
         lsid: &Lsid,
     ) -> impl Future<Output = Result<Option<LedgerRow>, StoreError>> + Send;
 
+    /// The newest revision that the ledger holds.
+    fn newest(&self) -> impl Future<Output = Result<Option<Revision>, StoreError>> + Send;
+
     /// How far each route got: the highest position that was committed through it.
     fn marks(&self) -> impl Future<Output = Result<BTreeMap<String, u64>, StoreError>> + Send;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::Utc;
 use domain::Kind;
 use queue::{
-    ConnectError, Failure, KnownDestination, Log, LogOptions, RetryPolicy, Route, RunError, Runner,
-    RunnerOptions, RunnerState,
+    BoxError, ConnectError, Failure, KnownDestination, Log, LogOptions, RetryPolicy, Route,
+    RunError, Runner, RunnerOptions, RunnerState,
 };
 use service::{Exit, Health, HealthHandle};
 use settings::{Destination, Needs, Settings, SqlEngine, SqlTarget, UnresolvedSecret};
@@ -182,6 +182,7 @@ async fn serve<S: Store>(
 ) -> Result<(), SqlSinkError> {
     let House { settings, log, staging, .. } = house;
     known(log, destination, &store).await;
+    outliving(log, destination, &store).await;
     let sites = settings.sites_of_destination(&destination.label);
     let mut routes: Vec<Route> = sites
         .into_iter()
@@ -201,6 +202,19 @@ async fn serve<S: Store>(
     );
     tokio::spawn(component.follow(runner.state(), RunnerState::reason));
     runner.run(house.stop.child_token()).await.map_err(SqlSinkError::Run)
+}
+
+/// A database that holds a revision which the log has not given yet tells that the log was set back.
+async fn outliving<S: Store>(log: &Log, destination: &Destination, store: &S) {
+    let outlived = match store.newest().await {
+        Ok(Some(newest)) => log.outlived_by(newest).await.map(drop).map_err(BoxError::from),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = outlived {
+        let destination = &destination.label;
+        tracing::warn!(error, destination, "could not compare its ledger with the log");
+    }
 }
 
 /// Remembers the database, for those who look at what waits for it.

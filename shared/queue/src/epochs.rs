@@ -74,6 +74,15 @@ impl Log {
         Ok(self.read_epochs().await?.epochs.current())
     }
 
+    /// Where the log stands: the revision of what was published last, or would be as the first.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn stands_at(&self) -> Result<Revision, LogError> {
+        let Known { epochs, last, .. } = self.read_epochs().await?;
+        Ok(Revision { epoch: epochs.current(), position: last })
+    }
+
     /// Begins a new life of the log where somebody holds a revision that this log has not given yet: it lost what it
     /// gave, and would give the same to something else. Says whether it had to.
     ///

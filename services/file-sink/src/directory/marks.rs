@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use domain::Revision;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::disk::{self, DiskError};
@@ -18,14 +19,17 @@ pub type RouteMarks = BTreeMap<String, u64>;
 pub(crate) struct Marks {
     path: PathBuf,
     temporary: PathBuf,
-    wanted: Mutex<RouteMarks>,
-    written: Mutex<RouteMarks>,
+    wanted: Mutex<(RouteMarks, Option<Revision>)>,
+    written: Mutex<(RouteMarks, Option<Revision>)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     version: u32,
     routes: RouteMarks,
+    /// The newest revision that was delivered.
+    #[serde(default)]
+    newest: Option<Revision>,
 }
 
 impl Marks {
@@ -35,9 +39,11 @@ impl Marks {
         presence: &Presence,
         dead: &Dead,
     ) -> Result<Self, DiskError> {
-        let mut inherited = RouteMarks::new();
+        let mut inherited = (RouteMarks::new(), None);
         for id in dead.ids() {
-            merge(&mut inherited, read(&layout.marks().join(format!("{id}.json")))?);
+            let (routes, newest) = read(&layout.marks().join(format!("{id}.json")))?;
+            merge(&mut inherited.0, routes);
+            inherited.1 = inherited.1.max(newest);
         }
         let marks = Marks {
             path: layout.marks().join(format!("{}.json", presence.id())),
@@ -54,28 +60,34 @@ impl Marks {
 
     /// Says that this position of a route is settled; it is on the disk when this returns. Those who come while one
     /// writes are written together by the next.
-    pub(crate) fn raise(&self, route: &str, position: u64) -> Result<(), DiskError> {
+    pub(crate) fn raise(
+        &self,
+        route: &str,
+        position: u64,
+        delivered: Option<Revision>,
+    ) -> Result<(), DiskError> {
         {
             let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-            let mark = wanted.entry(route.to_owned()).or_default();
+            let mark = wanted.0.entry(route.to_owned()).or_default();
             *mark = position.max(*mark);
+            wanted.1 = wanted.1.max(delivered);
         }
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.get(route).is_some_and(|mark| *mark >= position) {
+        if written.0.get(route).is_some_and(|mark| *mark >= position) && written.1 >= delivered {
             return Ok(());
         }
         self.write(&mut written)
     }
 
-    fn write(&self, written: &mut RouteMarks) -> Result<(), DiskError> {
-        let routes = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let record = Record { version: VERSION, routes };
+    fn write(&self, written: &mut (RouteMarks, Option<Revision>)) -> Result<(), DiskError> {
+        let (routes, newest) = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let record = Record { version: VERSION, routes, newest };
         let bytes = serde_json::to_vec(&record).expect("marks are plain JSON");
         disk::write(&self.temporary, &bytes)?;
         disk::sync(&self.temporary)?;
         disk::rename(&self.temporary, &self.path)?;
         disk::sync_parent(&self.path)?;
-        *written = record.routes;
+        *written = (record.routes, record.newest);
         Ok(())
     }
 
@@ -83,17 +95,26 @@ impl Marks {
     pub(crate) fn all(layout: &Layout) -> Result<RouteMarks, DiskError> {
         let mut all = RouteMarks::new();
         for name in disk::names(&layout.marks())? {
-            merge(&mut all, read(&layout.marks().join(name))?);
+            merge(&mut all, read(&layout.marks().join(name))?.0);
         }
         Ok(all)
+    }
+
+    /// The newest revision that any of them delivered.
+    pub(crate) fn newest(layout: &Layout) -> Result<Option<Revision>, DiskError> {
+        let mut newest = None;
+        for name in disk::names(&layout.marks())? {
+            newest = newest.max(read(&layout.marks().join(name))?.1);
+        }
+        Ok(newest)
     }
 }
 
 /// A file that can't be read is a file without marks: what it had is settled again, which changes nothing.
-fn read(path: &std::path::Path) -> Result<RouteMarks, DiskError> {
+fn read(path: &std::path::Path) -> Result<(RouteMarks, Option<Revision>), DiskError> {
     let bytes = disk::read(path)?.unwrap_or_default();
     let record: Option<Record> = serde_json::from_slice(&bytes).ok();
-    Ok(record.map(|record| record.routes).unwrap_or_default())
+    Ok(record.map(|record| (record.routes, record.newest)).unwrap_or_default())
 }
 
 fn merge(into: &mut RouteMarks, from: RouteMarks) {

@@ -117,6 +117,15 @@ impl Store for SqlServer {
         row.map_err(|fault| fault.named(doing, self.pool.place()))
     }
 
+    async fn newest(&self) -> Result<Option<Revision>, StoreError> {
+        let sql = "SELECT TOP (1) epoch, log_position FROM dbo.sluice_ledger
+                   ORDER BY epoch DESC, log_position DESC";
+        let doing = "read the ledger of";
+        let rows = self.query(doing, sql, &[]).await?;
+        let row = rows.first().map(|row| revision_of(row, 0)).transpose();
+        row.map_err(|fault| fault.named(doing, self.pool.place()))
+    }
+
     async fn marks(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let doing = "read the marks of";
         let rows =
@@ -179,12 +188,16 @@ fn ledger_row_of(row: &Row, first: usize) -> Result<LedgerRow, Fault> {
     let content: Digest =
         text.parse().map_err(|_| Fault::Damaged { what: "digest", text: text.clone() })?;
     Ok(LedgerRow {
-        revision: Revision {
-            epoch: integer(row, first)?.cast_unsigned(),
-            position: integer(row, first + 1)?.cast_unsigned(),
-        },
+        revision: revision_of(row, first)?,
         content,
         session_id: integer(row, first + 3)?,
+    })
+}
+
+fn revision_of(row: &Row, first: usize) -> Result<Revision, Fault> {
+    Ok(Revision {
+        epoch: integer(row, first)?.cast_unsigned(),
+        position: integer(row, first + 1)?.cast_unsigned(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::mpsc;
 
-use domain::{DestinationId, Lsid, SiteHost};
+use domain::{DestinationId, Lsid, Revision, SiteHost};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
@@ -107,6 +107,18 @@ impl Store for Sqlite {
         .await
     }
 
+    async fn newest(&self) -> Result<Option<Revision>, StoreError> {
+        self.on("read the ledger of", |connection| {
+            let mut statement = connection.prepare(
+                "SELECT epoch, log_position FROM sluice_ledger
+                 ORDER BY epoch DESC, log_position DESC LIMIT 1",
+            )?;
+            let mut rows = statement.query([])?;
+            Ok(rows.next()?.map(revision_of).transpose()?)
+        })
+        .await
+    }
+
     async fn marks(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         self.on("read the marks of", |connection| {
             let mut statement =
@@ -195,11 +207,15 @@ fn ledger_row(connection: &Connection, site: &str, lsid: &str) -> Result<Option<
 fn ledger_row_of(row: &Row<'_>) -> Result<LedgerRow, Fault> {
     let digest: String = row.get(2)?;
     Ok(LedgerRow {
-        revision: domain::Revision {
-            epoch: row.get::<_, i64>(0)?.cast_unsigned(),
-            position: row.get::<_, i64>(1)?.cast_unsigned(),
-        },
+        revision: revision_of(row)?,
         content: digest.parse().map_err(|_| Fault::Damaged { what: "digest", text: digest })?,
         session_id: row.get(3)?,
+    })
+}
+
+fn revision_of(row: &Row<'_>) -> rusqlite::Result<Revision> {
+    Ok(Revision {
+        epoch: row.get::<_, i64>(0)?.cast_unsigned(),
+        position: row.get::<_, i64>(1)?.cast_unsigned(),
     })
 }
