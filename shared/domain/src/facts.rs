@@ -150,6 +150,19 @@ pub struct Again {
     pub import: Option<Import>,
 }
 
+impl Again {
+    /// The name of the asking for a session that counted as abandoned and has ended after all.
+    pub const ENDED: &str = "ended";
+    /// What the names of askings for a second look at a report begin with.
+    pub const LOOK: &str = "look-";
+
+    /// Whether it is fetched in order to see a change: what came unchanged is worth no new fact then. A person who
+    /// asks for a thing to be done once more gets a fact in any case.
+    pub fn looks_for_changes(&self) -> bool {
+        self.ask == Self::ENDED || self.ask.starts_with(Self::LOOK)
+    }
+}
+
 /// What an import hands to its destinations: content that no staged fact names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -18,6 +18,7 @@ mod file_name;
 mod kind;
 mod lsid;
 mod particulars;
+mod patience;
 mod product;
 mod retention;
 mod revision;
@@ -35,6 +36,7 @@ pub use file_name::{FileNameFormat, InvalidFormat, InvalidPath, NameValues, Rela
 pub use kind::{Family, Kind, UnknownKind};
 pub use lsid::{InvalidLsid, Lsid};
 pub use particulars::Particulars;
+pub use patience::patience;
 pub use product::{Product, UnknownProduct};
 pub use retention::Retention;
 pub use revision::Revision;

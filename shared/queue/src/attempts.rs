@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Bucket, BucketError, Kept, Origin, Stored};
@@ -21,8 +23,22 @@ pub(crate) struct Attempts {
     pub unsettled: u32,
     /// Of these, the starts alone.
     pub lone: u32,
-    /// How far the work came when it ran alone, in its worker's unit.
+    /// How far the work came, in its worker's unit: when it ran alone, and when it failed.
     pub progress: u64,
+    /// Since when it is too early for it, in unix seconds.
+    #[serde(default)]
+    pub early_since: Option<i64>,
+}
+
+/// How a delivery ended after which the message comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Through no fault of the message.
+    HandedBack,
+    /// It was too early for it, at this time in unix seconds.
+    Early { at: i64 },
+    /// It failed, having come this far.
+    Failed { reached: u64 },
 }
 
 /// How a message is to be started.
@@ -60,9 +76,29 @@ impl Attempts {
         true
     }
 
+    /// The failures that count against work that has come this far: one that got further than ever starts again at 0.
+    pub fn failures_at(&self, reached: u64) -> u32 {
+        if reached > self.progress { 0 } else { self.failures }
+    }
+
+    /// For how long it has been too early, at this time in unix seconds.
+    pub fn early_for(&self, now: i64) -> Duration {
+        let since = self.early_since.unwrap_or(now);
+        Duration::from_secs(u64::try_from(now - since).unwrap_or_default())
+    }
+
     /// Records the outcome of a delivery after which the message comes again.
-    pub fn settled(&mut self, delivery: u64, counts: bool) {
-        self.failures += u32::from(counts);
+    pub fn settled(&mut self, delivery: u64, ended: Ended) {
+        match ended {
+            Ended::HandedBack => {}
+            Ended::Early { at } => {
+                self.early_since.get_or_insert(at);
+            }
+            Ended::Failed { reached } => {
+                self.failures = self.failures_at(reached) + 1;
+                self.progress = self.progress.max(reached);
+            }
+        }
         self.settled_delivery = delivery;
         self.unsettled = 0;
         self.lone = 0;
@@ -101,7 +137,7 @@ mod tests {
     fn a_message_that_was_handed_back_is_not_suspect() {
         let mut attempts = Attempts::default();
         for delivery in 2..100 {
-            attempts.settled(delivery - 1, false);
+            attempts.settled(delivery - 1, Ended::HandedBack);
             assert_eq!(attempts.begin(delivery), Beginning::Together);
         }
         assert_eq!(attempts.failures, 0);
@@ -126,6 +162,32 @@ mod tests {
             attempts.begin(delivery);
         }
         assert!(attempts.begin_alone());
+    }
+
+    #[test]
+    fn failures_count_anew_when_the_work_got_further() {
+        let mut attempts = Attempts::default();
+        for delivery in 1..=3 {
+            attempts.settled(delivery, Ended::Failed { reached: 0 });
+        }
+        assert_eq!((attempts.failures, attempts.failures_at(1)), (3, 0));
+        for (delivery, reached) in [(4, 1_000), (5, 1_000), (6, 400)] {
+            attempts.settled(delivery, Ended::Failed { reached });
+        }
+        assert_eq!((attempts.failures, attempts.failures_at(1_000)), (3, 3));
+        attempts.settled(7, Ended::Failed { reached: 1_001 });
+        assert_eq!(attempts.failures, 1);
+    }
+
+    #[test]
+    fn what_is_too_early_is_so_since_the_first_time() {
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.early_for(1_000), Duration::ZERO);
+        for (delivery, at) in [(1, 1_000), (2, 1_005)] {
+            attempts.settled(delivery, Ended::Early { at });
+        }
+        assert_eq!(attempts.early_for(1_060), Duration::from_secs(60));
+        assert_eq!(attempts.failures, 0);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Hand {
     pub attempts: Attempts,
     /// How often it was looked at again because somebody was quicker.
     pub looks: u32,
+    /// How far the work came this time, where it was worked on by itself.
+    pub reached: u64,
     pub context: opentelemetry::Context,
     pub raw: Arc<Raw>,
 }
@@ -135,6 +137,7 @@ impl Raw {
                 task: Task { fact, origin: self.origin.clone() },
                 attempts: Attempts::default(),
                 looks: 0,
+                reached: 0,
                 context: trace::context(self.headers.as_ref()),
                 raw: self,
             }),

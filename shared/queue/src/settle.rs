@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use domain::facts::Verdict;
+use domain::patience;
 
 use crate::Failure;
 
@@ -44,6 +45,8 @@ pub(crate) enum Fault {
     Dependency,
     /// Nobody's: wait this long.
     Throttle(Duration),
+    /// Nobody's: this message is too early.
+    Early,
 }
 
 impl From<&Failure> for Fault {
@@ -53,6 +56,7 @@ impl From<&Failure> for Fault {
             Failure::Reject(_) => Fault::Lasting,
             Failure::Down(_) => Fault::Dependency,
             Failure::Throttled { wait, .. } => Fault::Throttle(*wait),
+            Failure::NotYet(_) => Fault::Early,
         }
     }
 }
@@ -68,14 +72,28 @@ pub(crate) enum Settlement {
     Dead(Verdict),
 }
 
-/// Settles a failed message: a pure function of the fault, the failures before this one, and a random number of [0, 1).
+/// What is known of a message from its failures before this one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// Those that count.
+    pub failures: u32,
+    /// For how long it has been too early.
+    pub early: Duration,
+}
+
+/// Settles a failed message: a pure function of the fault, what went before, and a random number of [0, 1).
 pub(crate) fn settle(
     fault: Fault,
-    failures_before: u32,
+    before: Before,
     jitter: f64,
     policy: &RetryPolicy,
 ) -> Settlement {
+    let failures_before = before.failures;
     match fault {
+        Fault::Early => match patience(before.early) {
+            Some(wait) => Settlement::HandBack { after: wait.mul_f64(0.75 + jitter / 2.0) },
+            None => settle(Fault::Passing, before, jitter, policy),
+        },
         Fault::Lasting => Settlement::Dead(Verdict::Rejected),
         Fault::Passing if failures_before + 1 >= policy.attempts_max => {
             Settlement::Dead(Verdict::AttemptsExhausted)
@@ -98,9 +116,26 @@ mod tests {
         RetryPolicy::default()
     }
 
+    fn failed(failures: u32) -> Before {
+        Before { failures, early: Duration::ZERO }
+    }
+
+    #[test]
+    fn what_is_too_early_is_waited_for_and_in_the_end_counts_as_failing() {
+        let early = |hours: u64, failures| {
+            let before = Before { failures, early: Duration::from_secs(hours * 3600) };
+            settle(Fault::Early, before, 0.5, &policy())
+        };
+        let hour = Duration::from_secs(3600);
+        assert_eq!(early(1, 9), Settlement::HandBack { after: hour / 2 });
+        assert_eq!(early(40, 9), Settlement::HandBack { after: hour });
+        assert!(matches!(early(48, 0), Settlement::Retry { .. }));
+        assert_eq!(early(49, 9), Settlement::Dead(Verdict::AttemptsExhausted));
+    }
+
     #[test]
     fn the_wait_doubles_up_to_its_bound() {
-        let wait = |failures| match settle(Fault::Passing, failures, 0.5, &policy()) {
+        let wait = |failures| match settle(Fault::Passing, failed(failures), 0.5, &policy()) {
             Settlement::Retry { after } => after.as_secs(),
             other => panic!("{other:?}"),
         };
@@ -112,25 +147,26 @@ mod tests {
     fn the_last_allowed_failure_is_a_dead_letter() {
         let last = policy().attempts_max - 1;
         assert_eq!(
-            settle(Fault::Passing, last, 0.0, &policy()),
+            settle(Fault::Passing, failed(last), 0.0, &policy()),
             Settlement::Dead(Verdict::AttemptsExhausted)
         );
         assert!(matches!(
-            settle(Fault::Passing, last - 1, 0.0, &policy()),
+            settle(Fault::Passing, failed(last - 1), 0.0, &policy()),
             Settlement::Retry { .. }
         ));
     }
 
     #[test]
     fn what_can_never_succeed_is_a_dead_letter_at_once() {
-        assert_eq!(settle(Fault::Lasting, 0, 0.0, &policy()), Settlement::Dead(Verdict::Rejected));
+        let dead = settle(Fault::Lasting, failed(0), 0.0, &policy());
+        assert_eq!(dead, Settlement::Dead(Verdict::Rejected));
     }
 
     #[test]
     fn an_outage_makes_no_dead_letter_however_often_it_strikes() {
-        for fault in [Fault::Dependency, Fault::Throttle(Duration::from_secs(9))] {
+        for fault in [Fault::Dependency, Fault::Throttle(Duration::from_secs(9)), Fault::Early] {
             assert!(matches!(
-                settle(fault, 1_000_000, 0.0, &policy()),
+                settle(fault, failed(1_000_000), 0.0, &policy()),
                 Settlement::HandBack { .. }
             ));
         }

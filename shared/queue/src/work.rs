@@ -96,6 +96,9 @@ pub enum Failure {
         /// What it said.
         cause: BoxError,
     },
+    /// It is too early for this message. It comes again, after waits that grow, and nothing else waits for it; only
+    /// after two days of that it counts as [`Failure::Retry`].
+    NotYet(BoxError),
 }
 
 impl Failure {
@@ -105,6 +108,7 @@ impl Failure {
             Failure::Retry(cause)
             | Failure::Reject(cause)
             | Failure::Down(cause)
+            | Failure::NotYet(cause)
             | Failure::Throttled { cause, .. } => cause,
         }
     }
@@ -141,6 +145,12 @@ pub trait Worker: Send + Sync + 'static {
 
     /// The destination that it serves, where it serves one.
     fn destination(&self) -> Option<DestinationId>;
+
+    /// Whether a task of a route with batches may share one. What takes long on its own should not: all of a batch is
+    /// settled together.
+    fn shares_batch(&self, _task: &Task) -> bool {
+        true
+    }
 
     /// Does the work of these tasks (one, unless its routes ask for batches) and says for each what became of it, in
     /// their order. An `Err` is about the batch as a whole: with [`Failure::Retry`] and [`Failure::Reject`] the runner

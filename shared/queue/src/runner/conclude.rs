@@ -13,9 +13,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::follow::Followed;
 use super::{Shared, unwinding};
-use crate::attempts;
+use crate::attempts::{self, Ended};
 use crate::hand::{Hand, Raw};
-use crate::settle::{Fault, Settlement, settle};
+use crate::settle::{Before, Fault, Settlement, settle};
 use crate::{Closing, Done, Failure, Outcome, Published, Worker};
 
 /// How often a task is looked at again at once because somebody else published first.
@@ -141,9 +141,12 @@ impl<W: Worker> Shared<W> {
         if let Fault::Throttle(wait) = fault {
             followed.be_patient(wait);
         }
-        match settle(fault, hand.attempts.failures, rand::random(), &self.options.retry) {
+        let failures = hand.attempts.failures_at(hand.reached);
+        let now = Utc::now().timestamp();
+        let before = Before { failures, early: hand.attempts.early_for(now) };
+        match settle(fault, before, rand::random(), &self.options.retry) {
             Settlement::Retry { after } => {
-                let attempt = hand.attempts.failures + 1;
+                let attempt = failures + 1;
                 tracing::warn!(
                     subject = origin.subject,
                     attempt,
@@ -151,11 +154,18 @@ impl<W: Worker> Shared<W> {
                     reason,
                     "failed; will be tried again"
                 );
-                self.remember(&hand.raw, true).await;
+                self.remember(&hand.raw, Ended::Failed { reached: hand.reached }).await;
                 hand.raw.nak(&self.log.client, after).await;
                 self.meters.settled("retry");
             }
-            Settlement::HandBack { after } => self.hand_back(&hand.raw, after).await,
+            Settlement::HandBack { after } => {
+                tracing::debug!(subject = origin.subject, ?after, reason, "handed back");
+                let ended = match fault {
+                    Fault::Early => Ended::Early { at: now },
+                    _ => Ended::HandedBack,
+                };
+                self.hand_back_as(&hand.raw, after, ended).await;
+            }
             Settlement::Dead(verdict) => self.bury(hand, verdict, reason.to_owned()).await,
         }
     }
@@ -171,15 +181,19 @@ impl<W: Worker> Shared<W> {
 
     /// Has a message delivered again after this long; that says nothing about the message.
     pub(super) async fn hand_back(&self, raw: &Raw, after: Duration) {
-        self.remember(raw, false).await;
+        self.hand_back_as(raw, after, Ended::HandedBack).await;
+    }
+
+    async fn hand_back_as(&self, raw: &Raw, after: Duration, ended: Ended) {
+        self.remember(raw, ended).await;
         raw.nak(&self.log.client, after).await;
         self.meters.settled("handed-back");
     }
 
-    async fn remember(&self, raw: &Raw, counts: bool) {
+    async fn remember(&self, raw: &Raw, ended: Ended) {
         let key = attempts::key(&raw.origin);
         let settled =
-            self.log.attempts.change(&key, |attempts| attempts.settled(raw.delivery(), counts));
+            self.log.attempts.change(&key, |attempts| attempts.settled(raw.delivery(), ended));
         if let Err(error) = settled.await {
             tracing::debug!(%error, "an attempt could not be written down");
         }

@@ -54,7 +54,7 @@ impl<W: Worker> Shared<W> {
             }
         }
         if !together.is_empty() {
-            self.process(followed, together, false).await;
+            self.process(followed, self.batches(together), false).await;
         }
         for hand in lone {
             match self.solitude().await {
@@ -136,14 +136,24 @@ impl<W: Worker> Shared<W> {
             }
             Err(error) => tracing::debug!(%error, "attempts could not be counted"),
         }
-        self.process(followed, vec![hand], true).await;
+        self.process(followed, vec![vec![hand]], true).await;
     }
 
-    /// Works on a batch, halving it while it fails as a whole, and settles every message.
-    async fn process(&self, followed: &Followed, hands: Vec<Hand>, alone: bool) {
-        let mut todo = vec![hands];
+    /// One batch, and behind it, each by itself, what may not share one. The last is worked on first.
+    fn batches(&self, hands: Vec<Hand>) -> Vec<Vec<Hand>> {
+        let (batch, lone): (Vec<_>, Vec<_>) =
+            hands.into_iter().partition(|hand| self.worker.shares_batch(&hand.task));
+        let mut batches: Vec<_> = lone.into_iter().map(|hand| vec![hand]).collect();
+        if !batch.is_empty() {
+            batches.push(batch);
+        }
+        batches
+    }
+
+    /// Works on batches, halving one while it fails as a whole, and settles every message.
+    async fn process(&self, followed: &Followed, mut todo: Vec<Vec<Hand>>, alone: bool) {
         while let Some(mut batch) = todo.pop() {
-            match self.worked(&batch, alone).await {
+            match self.worked(&mut batch, alone).await {
                 Err(Cut) => self.hand_all_back(&batch).await,
                 Ok(Err(failure)) => {
                     let fault = self.fault(&failure, &batch);
@@ -174,7 +184,7 @@ impl<W: Worker> Shared<W> {
     /// Lets the worker work, within its lease.
     async fn worked(
         &self,
-        batch: &[Hand],
+        batch: &mut [Hand],
         alone: bool,
     ) -> Result<Result<Vec<Outcome>, Failure>, Cut> {
         // Lone work that is held up would hold up all: it is handed back instead.
@@ -200,6 +210,9 @@ impl<W: Worker> Shared<W> {
             worked = work.instrument(self.span(batch)) => worked,
         };
         self.meters.worked(began.elapsed());
+        if let [hand] = batch {
+            hand.reached = lease.progress();
+        }
         match worked {
             Ok(outcomes) if outcomes.len() != tasks.len() => {
                 Ok(Err(Failure::Retry("the worker did not answer for every task".into())))
