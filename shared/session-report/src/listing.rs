@@ -104,9 +104,10 @@ impl Said {
                     "lsid" => Hearing::Lsid,
                     "has_recording" => Hearing::HasRecording,
                     "external_key" => Hearing::ExternalKey,
-                    "session_recording_view_url" | "session_recording_download_url" => {
-                        Hearing::RecordingUrl
-                    }
+                    "session_recording_view_url"
+                    | "session_recording_download_url"
+                    | "presentation_recording_view_url"
+                    | "presentation_recording_download_url" => Hearing::RecordingUrl,
                     _ => return,
                 };
                 // What stands already, in the tag or in an element before, counts.

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
-use domain::{ArtifactId, Instance, Lsid, Particulars, SiteHost};
+use domain::{ArtifactId, Family, Instance, Lsid, Particulars, SiteHost};
 
 /// A text of a report. Most are shorter than 25 bytes, and take no allocation of their own.
 pub type Text = CompactString;
@@ -199,13 +199,22 @@ impl Session {
         }
     }
 
-    /// The recordings that the report names.
+    /// The recordings that the report names, where it is that of a session.
     pub fn recordings(&self, site: &SiteHost) -> Vec<ArtifactId> {
+        self.recordings_in(site, Family::Session)
+    }
+
+    /// The recordings that the report names. Its own elements don't tell a presentation's from a session's.
+    pub fn recordings_in(&self, site: &SiteHost, family: Family) -> Vec<ArtifactId> {
         use domain::{ArtifactKey, Kind};
+        let whole = match family {
+            Family::Session => Kind::SessionRecording,
+            Family::Presentation => Kind::PresentationRecording,
+        };
         let Some(lsid) = &self.lsid else {
             return Vec::new();
         };
-        let screen = self.has_session_recording.then_some((Kind::SessionRecording, None));
+        let screen = self.has_session_recording.then_some((whole, None));
         let shells =
             self.command_shell_recordings.iter().map(|i| (Kind::CommandShellRecording, Some(*i)));
         let shown =

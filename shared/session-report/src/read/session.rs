@@ -23,7 +23,10 @@ pub(super) fn session(cursor: &mut Cursor<'_>) -> Result<Session, ReportError> {
             "jump_group" => first(&mut session.jump_group, jump_group(cursor)?),
             "external_key" => cursor.keep(&mut session.external_key)?,
             "custom_attributes" => custom_attributes(cursor, &mut session.custom_attributes)?,
-            "session_recording_view_url" | "session_recording_download_url" => {
+            "session_recording_view_url"
+            | "session_recording_download_url"
+            | "presentation_recording_view_url"
+            | "presentation_recording_download_url" => {
                 session.has_session_recording |= !cursor.text()?.trim().is_empty();
             }
             "command_shell_recordings" => {

@@ -254,6 +254,17 @@ fn presentations_are_read_alike() {
 }
 
 #[test]
+fn a_presentation_names_its_own_kind_of_recording() {
+    let xml = "<presentation_list><presentation lsid='p'><presentation_recording_download_url>x\
+               </presentation_recording_download_url></presentation></presentation_list>";
+    let site = "support.example.com".parse().expect("a host");
+    let read = read_text(xml).expect("a report");
+    let recordings = read.recordings_in(&site, domain::Family::Presentation);
+    let kinds: Vec<_> = recordings.iter().map(|recording| recording.kind()).collect();
+    assert_eq!(kinds, [domain::Kind::PresentationRecording]);
+}
+
+#[test]
 fn malformed_xml_yields_no_session() {
     for content in [
         "<session lsid='a'><lseq></session>",
