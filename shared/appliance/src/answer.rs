@@ -15,6 +15,8 @@ pub(crate) enum Said {
     NoMatch(String),
     /// "Not any more", in words that are known.
     Expired(String),
+    /// "Not yet", in words that are known.
+    NotReady(String),
     /// "You may not", in words that are known.
     Forbidden(String),
     /// The token does not count.
@@ -31,6 +33,7 @@ impl Said {
         match self {
             Said::NoMatch(words)
             | Said::Expired(words)
+            | Said::NotReady(words)
             | Said::Forbidden(words)
             | Said::TokenRefused(words)
             | Said::Error(words)
@@ -107,6 +110,8 @@ fn understood(words: String) -> Said {
         Said::NoMatch(words)
     } else if any(&EXPIRED) {
         Said::Expired(words)
+    } else if any(&NOT_READY) {
+        Said::NotReady(words)
     } else if any(&FORBIDDEN) {
         Said::Forbidden(words)
     } else {
@@ -131,6 +136,19 @@ const EXPIRED: [&[&str]; 8] = [
     &["enregistrement", "n'est plus"],
     &["enregistrement", "ne peut plus"],
     &["aufzeichnung", "abgelaufen"],
+];
+/// What is on its way: worth waiting for, and nobody's failure.
+const NOT_READY: [&[&str]; 10] = [
+    &["not yet available"],
+    &["not yet ready"],
+    &["not ready yet"],
+    &["recording", "being processed"],
+    &["recording", "being converted"],
+    &["recording", "in progress"],
+    &["enregistrement", "en cours"],
+    &["enregistrement", "pas encore"],
+    &["aufzeichnung", "wird noch"],
+    &["aufzeichnung", "noch nicht"],
 ];
 const FORBIDDEN: [&[&str]; 5] =
     [&["permission"], &["not authorized"], &["not allowed"], &["access denied"], &["may not use"]];
@@ -187,6 +205,18 @@ mod tests {
         for other in ["Internal error 7", "Your session has expired", "The license has expired."] {
             let body = format!("<error>{other}</error>");
             assert!(matches!(said(body.as_bytes()), Some(Said::Error(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_recording_that_is_not_ready_is_told_from_one_that_is_gone() {
+        for words in [
+            "This recording is being processed and is not yet available.",
+            "Cet enregistrement est en cours de traitement.",
+            "Diese Aufzeichnung wird noch verarbeitet.",
+        ] {
+            let body = format!("<error>{words}</error>");
+            assert_eq!(said(body.as_bytes()), Some(Said::NotReady(words.to_owned())));
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::answer::{is_plain_words, said};
 use crate::listing::report_name;
 use crate::request::{Ask, Body, LIMITS_MADE, LIMITS_QUICK, Opened};
+use crate::resume::resumable;
 use crate::sniff::{Sniffed, sniff};
 use crate::{ApplianceError, Client};
 
@@ -94,14 +95,16 @@ impl Client {
         if let Some(instance) = artifact.instance() {
             form.push(("instance", instance.to_string()));
         }
-        self.file(Ask {
-            asked: format!("the {artifact}"),
-            path: "api/reporting",
-            body: Body::Form(form),
-            permission: PERMISSION,
-            limits: LIMITS_MADE,
-        })
-        .await
+        let (opened, permit) = self
+            .file(Ask {
+                asked: format!("the {artifact}"),
+                path: "api/reporting",
+                body: Body::Form(form.clone()),
+                permission: PERMISSION,
+                limits: LIMITS_MADE,
+            })
+            .await?;
+        Ok(Download::of(resumable(self, form, opened), Some(permit)))
     }
 
     /// A backup of the site as it is now, encrypted if a password is set.
@@ -113,18 +116,21 @@ impl Client {
             Some(password) => Body::Password(password.clone()),
             None => Body::Nothing,
         };
-        self.file(Ask {
-            asked: format!("a backup of {}", self.site()),
-            path: "api/backup",
-            body,
-            permission: "perm_backup",
-            limits: LIMITS_MADE,
-        })
-        .await
+        // Each is another one: there is no rest to ask for.
+        let (opened, permit) = self
+            .file(Ask {
+                asked: format!("a backup of {}", self.site()),
+                path: "api/backup",
+                body,
+                permission: "perm_backup",
+                limits: LIMITS_MADE,
+            })
+            .await?;
+        Ok(Download::of(opened, Some(permit)))
     }
 
     /// A file, in one of the site's download slots; what the appliance says in its stead is an error.
-    async fn file(&self, ask: Ask) -> Result<Download, ApplianceError> {
+    async fn file(&self, ask: Ask) -> Result<(Opened, OwnedSemaphorePermit), ApplianceError> {
         let slots = self.inner().downloads.clone();
         let permit = match tokio::time::timeout(PERMIT_WAIT, slots.acquire_owned()).await {
             Ok(Ok(permit)) => permit,
@@ -140,7 +146,11 @@ impl Client {
             sniffed if sniffed.is_speech() || is_plain_words(&opened.first) => {
                 Err(opened.into_error().await)
             }
-            _ => Ok(Download::of(opened, Some(permit))),
+            _ if opened.part.ends_unseen() => {
+                let what = "nothing tells where it ends, so it can't be known to be whole";
+                Err(ApplianceError::Malformed { asked: opened.asked, what: what.to_owned() })
+            }
+            _ => Ok((opened, permit)),
         }
     }
 

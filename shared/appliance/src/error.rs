@@ -110,6 +110,14 @@ pub enum ApplianceError {
         /// What it said.
         words: String,
     },
+    /// The appliance is still making it.
+    #[error("the appliance does not have {asked} yet: {words}")]
+    NotReady {
+        /// What was asked for.
+        asked: String,
+        /// What it said.
+        words: String,
+    },
     /// The appliance finds nothing under this id. It may be too early, or too late: the caller knows its age.
     #[error("the appliance finds nothing for {asked}: {words}")]
     NoMatch {
@@ -208,6 +216,8 @@ pub enum Recourse {
     Reject,
     /// The appliance does not have it any more; nobody's failure.
     Unavailable,
+    /// The appliance does not have it yet, or not any more: the caller knows its age.
+    NotYet,
     /// The site or the account as a whole does not work; others of its requests won't either.
     Down,
     /// Wait this long.
@@ -228,7 +238,6 @@ impl ApplianceError {
             | ApplianceError::Forbidden { .. }
             | ApplianceError::NotTheAppliance { .. } => Recourse::Down,
             ApplianceError::Cut { .. }
-            | ApplianceError::NoMatch { .. }
             | ApplianceError::Refused { .. }
             | ApplianceError::Unexpected { .. }
             | ApplianceError::TooLarge { .. }
@@ -239,6 +248,7 @@ impl ApplianceError {
                 Recourse::Reject
             }
             ApplianceError::Expired { .. } => Recourse::Unavailable,
+            ApplianceError::NotReady { .. } | ApplianceError::NoMatch { .. } => Recourse::NotYet,
             ApplianceError::Throttled { wait, .. } => Recourse::Throttled(*wait),
         }
     }

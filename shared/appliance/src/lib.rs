@@ -8,7 +8,7 @@
 //! **Why a repeat is harmless.** Every call only reads. A backup is made anew each time it is asked for.
 //!
 //! **Absent on purpose.** Retries (the runner's), storing, parsing of reports (`session-report`), the polling of
-//! windows, resuming a download: the API gives no ranges.
+//! windows. A download that breaks off is resumed only where the appliance gives ranges and says what they are ranges of.
 
 mod answer;
 mod budget;
@@ -21,7 +21,9 @@ mod error;
 mod info;
 mod listing;
 mod options;
+mod part;
 mod request;
+mod resume;
 mod sniff;
 mod tags;
 mod throttle;

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use crate::answer::{Said, said, said_anyway};
 use crate::clock::date_of;
 use crate::error::behind_colon;
+use crate::part::{Part, Rest};
 use crate::sniff::{Sniffed, sniff};
 use crate::throttle::{retry_after, used_up};
 use crate::{ApplianceError, Client};
@@ -55,6 +56,8 @@ pub(crate) enum Body {
     Nothing,
     /// A form.
     Form(Vec<(&'static str, String)>),
+    /// A form that asks for the rest of an answer which broke off.
+    FormForRest(Vec<(&'static str, String)>, Rest),
     /// The password of a backup, as JSON: the only place where the API takes it in a documented way.
     Password(SecretString),
 }
@@ -66,6 +69,7 @@ pub(crate) struct Opened {
     pub(crate) content_type: Option<String>,
     pub(crate) content_disposition: Option<String>,
     pub(crate) clock: Option<ApplianceTime>,
+    pub(crate) part: Part,
     /// At least [`FIRST_BYTES`], or all.
     pub(crate) first: Bytes,
     pub(crate) rest: BoxStream<'static, Result<Bytes, ApplianceError>>,
@@ -94,6 +98,7 @@ impl Client {
         let request = match &ask.body {
             Body::Nothing => http.get(address),
             Body::Form(form) => http.post(address).form(form),
+            Body::FormForRest(form, rest) => http.post(address).headers(rest.headers()).form(form),
             Body::Password(password) => http
                 .post(address)
                 .json(&serde_json::json!({ "password": password.expose_secret() })),
@@ -195,9 +200,15 @@ impl Client {
                 permission,
                 words: behind_colon(&words_of(&body)),
             },
-            (Some(said @ (Said::NoMatch(_) | Said::Expired(_) | Said::Forbidden(_))), _) => {
-                error_of(asked, permission, said)
-            }
+            (
+                Some(
+                    said @ (Said::NoMatch(_)
+                    | Said::Expired(_)
+                    | Said::NotReady(_)
+                    | Said::Forbidden(_)),
+                ),
+                _,
+            ) => error_of(asked, permission, said),
             _ => ApplianceError::Unexpected {
                 asked,
                 status: status.as_u16(),
@@ -256,6 +267,7 @@ pub(crate) fn error_of(asked: String, permission: &'static str, said: Said) -> A
     match said {
         Said::NoMatch(words) => ApplianceError::NoMatch { asked, words },
         Said::Expired(words) => ApplianceError::Expired { asked, words },
+        Said::NotReady(words) => ApplianceError::NotReady { asked, words },
         Said::Forbidden(words) => {
             ApplianceError::Forbidden { asked, permission, words: behind_colon(&words) }
         }
@@ -280,6 +292,7 @@ async fn opened(ask: &Ask, response: Response) -> Result<Opened, ApplianceError>
     let content_type = text_of(headers, &CONTENT_TYPE);
     let content_disposition = text_of(headers, &CONTENT_DISPOSITION);
     let clock = date_of(headers);
+    let part = Part::of(&response);
     let mut rest = pieces(ask.asked.clone(), ask.limits, response);
     let mut first = BytesMut::new();
     while first.len() < FIRST_BYTES {
@@ -294,6 +307,7 @@ async fn opened(ask: &Ask, response: Response) -> Result<Opened, ApplianceError>
         content_type,
         content_disposition,
         clock,
+        part,
         first: first.freeze(),
         rest,
     })

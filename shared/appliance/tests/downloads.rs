@@ -80,12 +80,12 @@ async fn what_is_no_recording_is_never_taken_for_one() {
     for (answer, recourse) in [
         (
             "<error>This recording is being processed and is not yet available.</error>",
-            Recourse::Retry,
+            Recourse::NotYet,
         ),
         ("<error>Der Vorgang ist fehlgeschlagen.</error>", Recourse::Retry),
         (
             "<error>No Support report information matching your chosen criteria is available.</error>",
-            Recourse::Retry,
+            Recourse::NotYet,
         ),
         ("<session_list/>", Recourse::Retry),
     ] {

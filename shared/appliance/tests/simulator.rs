@@ -89,6 +89,7 @@ async fn reports_and_recordings_come_whole() {
         let (kind, instance) = match recording.kind {
             RecordingKind::Screen => (Kind::SessionRecording, None),
             RecordingKind::CommandShell => (Kind::CommandShellRecording, Some(recording.instance)),
+            RecordingKind::Presentation => unreachable!("no session has one"),
             RecordingKind::ShowMyScreen => (Kind::ShowMyScreenRecording, Some(recording.instance)),
         };
         let key = ArtifactKey::Lsid(lsid.clone());

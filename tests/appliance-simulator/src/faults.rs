@@ -102,6 +102,30 @@ pub enum Fault {
         /// Bytes that still come through.
         after_bytes: u64,
     },
+    /// The connection breaks at these bytes of the recording, at each once and in this order. A request that begins
+    /// behind one of them does not meet it.
+    CutRecordingOnceAt {
+        /// The sessions concerned.
+        #[serde(default)]
+        lsids: BTreeSet<String>,
+        /// Only recordings of this kind.
+        kind: Option<RecordingKind>,
+        /// Where it still breaks.
+        bytes: Vec<u64>,
+        /// Whether each break has the recording rendered anew: the same size, other bytes.
+        #[serde(default)]
+        rendered_anew: bool,
+        /// How many breaks there were.
+        #[serde(default)]
+        breaks: u32,
+    },
+    /// Something else than what was asked for answers, with status 200.
+    Instead {
+        /// In whose place.
+        of: Asked,
+        /// What it is.
+        speech: Speech,
+    },
     /// The connection breaks after so many bytes of a backup.
     CutBackup {
         /// Bytes that still come through.
@@ -144,6 +168,36 @@ pub enum Fault {
         /// The new secret.
         secret: String,
     },
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// The report of one session or several.
+    Report,
+    /// A recording.
+    Recording,
+    /// A backup.
+    Backup,
+}
+
+/// What a server says when it has something to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speech {
+    /// A page, as a proxy or a login form sends it.
+    Html,
+    /// An error in JSON.
+    Json,
+    /// An error in XML.
+    Xml,
+    /// An XML document that is no error.
+    OtherXml,
+    /// A sentence.
+    Words,
+    /// Not a byte.
+    Nothing,
 }
 
 /// How a session's report goes wrong.
@@ -208,6 +262,42 @@ impl Faults {
             Fault::CutRecording { lsids, kind, after_bytes } if meant(lsids, kind) => {
                 Some(RecordingFault::Cut { after_bytes: *after_bytes })
             }
+            _ => None,
+        })
+    }
+
+    /// Where a request for the recording that begins at this byte breaks off. Takes it from those that are left.
+    pub(crate) fn take_break(&self, lsid: &str, wanted: RecordingKind, from: u64) -> Option<u64> {
+        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter_mut().rev().find_map(|(_, fault)| match fault {
+            Fault::CutRecordingOnceAt { lsids, kind, bytes, breaks, .. }
+                if concerns(lsids, lsid) && kind.is_none_or(|kind| kind == wanted) =>
+            {
+                bytes.retain(|at| *at > from);
+                let at = (!bytes.is_empty()).then(|| bytes.remove(0))?;
+                *breaks += 1;
+                Some(at)
+            }
+            _ => None,
+        })
+    }
+
+    /// How often the recording was rendered anew.
+    pub(crate) fn renderings(&self, lsid: &str, wanted: RecordingKind) -> u32 {
+        let renderings = self.first(|_, fault| match fault {
+            Fault::CutRecordingOnceAt { lsids, kind, rendered_anew: true, breaks, .. }
+                if concerns(lsids, lsid) && kind.is_none_or(|kind| kind == wanted) =>
+            {
+                Some(*breaks)
+            }
+            _ => None,
+        });
+        renderings.unwrap_or_default()
+    }
+
+    pub(crate) fn instead(&self, asked: Asked) -> Option<Speech> {
+        self.first(|_, fault| match fault {
+            Fault::Instead { of, speech } if *of == asked => Some(*speech),
             _ => None,
         })
     }

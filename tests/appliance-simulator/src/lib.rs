@@ -35,7 +35,8 @@
 //! - `has_recording` of a listing speaks of screen recordings only; running and abnormally closed sessions name no recordings.
 //! - Content types and file names of recordings and backups. A new signature in each address of each answer, those among event data too.
 //! - Values of the rarer events; surveys (only an empty element); `show_my_screen_recordings`, `primary_team`, `team_list`'s children.
-//! - Presentations: the reports are known to Remote Support, and there are none.
+//! - Presentations: all their elements but those that sessions have as well.
+//! - Ranges of recordings, which are off unless [`Options::ranges`] is set.
 //!
 //! # Absent on purpose
 //! TLS, summaries, team, licence, vault, jump item and syslog reports, archives, outbound events, more than one account.
@@ -57,6 +58,7 @@ mod lsid;
 mod names;
 mod options;
 mod people;
+mod presentations;
 mod recordings;
 mod report;
 mod selector;
@@ -69,8 +71,11 @@ mod urls;
 mod xml;
 
 pub use counters::Counters;
-pub use faults::{ErrorPlace, Fault, Language};
+pub use faults::{Asked, ErrorPlace, Fault, Language, Speech};
 pub use options::{LsidStyle, Namespace, Options, Product, RecordingFormat};
-pub use recordings::{Content, RecordingKind, backup_bytes, recording_bytes, recording_size};
+pub use presentations::PresentationState;
+pub use recordings::{
+    Content, RecordingKind, backup_bytes, recording_bytes, recording_bytes_anew, recording_size,
+};
 pub use server::{RunningSimulator, Simulator, StartError};
 pub use site::{RecordingState, SessionState};

@@ -110,6 +110,12 @@ pub struct Options {
     /// Container of the recordings.
     #[arg(long, value_enum, default_value = "flv")]
     pub recording_format: RecordingFormat,
+    /// Recordings can be asked for in parts (Range and If-Range, with an ETag).
+    #[arg(long)]
+    pub ranges: bool,
+    /// Presentations that ended before the start (Remote Support only); every second one was recorded.
+    #[arg(long, default_value_t = 0)]
+    pub presentations: u64,
     /// Size of a backup.
     #[arg(long, default_value_t = 500_000)]
     pub backup_bytes: u64,

@@ -23,6 +23,8 @@ pub enum RecordingKind {
     CommandShell,
     /// One Show My Screen (Remote Support).
     ShowMyScreen,
+    /// A presentation (Remote Support).
+    Presentation,
 }
 
 impl RecordingKind {
@@ -31,6 +33,7 @@ impl RecordingKind {
             Self::Screen => 1,
             Self::CommandShell => 2,
             Self::ShowMyScreen => 3,
+            Self::Presentation => 4,
         }
     }
 }
@@ -52,12 +55,24 @@ pub fn recording_bytes(
     kind: RecordingKind,
     instance: u32,
 ) -> Content {
+    recording_bytes_anew(options, lsid, kind, instance, 0)
+}
+
+/// Content of the recording after it was rendered anew so many times: it has the same size and other bytes.
+pub fn recording_bytes_anew(
+    options: &Options,
+    lsid: &str,
+    kind: RecordingKind,
+    instance: u32,
+    renderings: u32,
+) -> Content {
     let head: &[u8] = match options.recording_format {
         // Version 1, with video, header of 9 bytes, first back pointer 0.
         RecordingFormat::Flv => b"FLV\x01\x01\x00\x00\x00\x09\x00\x00\x00\x00",
         RecordingFormat::Mp4 => b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42",
     };
     let key = key_of(&[CONTENT, recording_key(options, lsid, kind, instance)]);
+    let key = if renderings == 0 { key } else { key_of(&[key, u64::from(renderings)]) };
     Content::new(head.to_vec(), key, recording_size(options, lsid, kind, instance))
 }
 
@@ -90,6 +105,30 @@ impl Content {
             filler.put_u64(dice.roll());
         }
         Self { head, filler: filler.freeze(), key, chunk: 0, left: size }
+    }
+
+    /// What is left of it.
+    pub(crate) fn bytes_left(&self) -> u64 {
+        self.left
+    }
+
+    /// The key of the content: no other content has it.
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The rest from this byte on, none of what stands before it being made.
+    pub(crate) fn from_byte(mut self, from: u64) -> impl Iterator<Item = Bytes> {
+        let chunk_bytes = CHUNK_BYTES as u64;
+        let whole = from.min(self.left) / chunk_bytes;
+        if whole > 0 {
+            self.head.clear();
+        }
+        self.chunk = whole;
+        self.left -= whole * chunk_bytes;
+        let skipped = (from.min(self.left + whole * chunk_bytes) - whole * chunk_bytes) as usize;
+        let first = self.next().map(|first| first.slice(skipped..));
+        first.into_iter().chain(self).filter(|chunk| !chunk.is_empty())
     }
 }
 
@@ -157,6 +196,20 @@ mod tests {
         let options = Options { recording_bytes_exact: Some(u64::MAX), ..Options::default() };
         let mut chunks = recording_bytes(&options, "0a1b", RecordingKind::Screen, 0);
         assert!((0..100).all(|_| chunks.next().is_some_and(|chunk| chunk.len() == CHUNK_BYTES)));
+    }
+
+    #[test]
+    fn the_rest_of_a_recording_is_the_end_of_the_whole() {
+        let options = Options { recording_bytes_exact: Some(200_001), ..Options::default() };
+        let whole = content(&options, 0);
+        for from in [0, 1, 65_535, 65_536, 65_537, 131_072, 200_000, 200_001, 300_000] {
+            let content = recording_bytes(&options, "0a1b", RecordingKind::CommandShell, 0);
+            let rest: Vec<u8> = content.from_byte(from).flatten().collect();
+            assert_eq!(rest, whole[whole.len().min(from as usize)..], "{from}");
+        }
+        let anew =
+            recording_bytes_anew(&options, "0a1b", RecordingKind::CommandShell, 0, 1).flatten();
+        assert_ne!(anew.collect::<Vec<u8>>(), whole);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::counters::Counters;
 use crate::faults::Fault;
 use crate::http::router;
 use crate::options::Options;
+use crate::presentations::PresentationState;
 use crate::site::{SessionState, Site};
 
 /// A client that keeps half a request to itself must not hold up the end.
@@ -128,6 +129,11 @@ impl RunningSimulator {
     /// Every session that has begun.
     pub fn sessions(&self) -> Vec<SessionState> {
         self.site.session_states().collect()
+    }
+
+    /// Every presentation.
+    pub fn presentations(&self) -> Vec<PresentationState> {
+        self.site.presentations().all().collect()
     }
 
     /// What was asked and answered so far.

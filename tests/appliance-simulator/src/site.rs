@@ -14,6 +14,7 @@ use crate::faults::{ErrorPlace, Fault, Faults, chosen_by_seed};
 use crate::limits::Limits;
 use crate::lsid::{Family, Number, lsid_of};
 use crate::options::Options;
+use crate::presentations::Presentations;
 use crate::recordings::{RecordingKind, recording_size};
 use crate::selector::Selector;
 use crate::timeline::{Outline, Timeline, site_key};
@@ -200,6 +201,10 @@ impl Site {
 
     pub(crate) fn add_session(&self) -> String {
         self.timeline.add_session(self.now())
+    }
+
+    pub(crate) fn presentations(&self) -> Presentations<'_> {
+        Presentations::new(&self.options, self.clock.start())
     }
 
     fn lsid(&self, number: Number) -> String {

@@ -46,6 +46,9 @@ impl Urls {
             Target::Recording(RecordingKind::CommandShell, n) => {
                 ("shell", format!("sd;m=shell;i={n}"))
             }
+            Target::Recording(RecordingKind::Presentation, _) => {
+                ("presentation", "pr;m=recording".to_owned())
+            }
             Target::Recording(RecordingKind::ShowMyScreen, n) => {
                 ("showmyscreen", format!("sd;m=showmyscreen;i={n}"))
             }

@@ -7,8 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::parameters::parameters_of;
-use super::{answer as respond, cut_after, denied, streamed};
+use super::{answer as respond, cut_after, denied, instead, streamed};
 use crate::errors::Message;
+use crate::faults::Asked;
 use crate::recordings::backup_bytes;
 use crate::selector::Parameters;
 use crate::site::Site;
@@ -17,6 +18,9 @@ pub(super) async fn answer(State(site): State<Arc<Site>>, request: Request) -> R
     site.tally.request("backup");
     if site.faults.is_denied("perm_backup") {
         return denied(&site);
+    }
+    if let Some(speech) = site.faults.instead(Asked::Backup) {
+        return instead(&site, speech);
     }
     let Some(with_password) = has_password(request).await else {
         let body = site.error(Message::FormRequired);

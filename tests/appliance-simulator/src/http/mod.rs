@@ -24,6 +24,7 @@ use futures::stream;
 
 use crate::counters::InFlight;
 use crate::errors::Message;
+use crate::faults::Speech;
 use crate::report::cut;
 use crate::site::Site;
 
@@ -66,6 +67,24 @@ fn xml(body: impl Into<Body>) -> Response {
 
 fn json(status: StatusCode, body: &serde_json::Value) -> Response {
     answer(status, "application/json", body.to_string())
+}
+
+/// What answers in the place of something.
+fn instead(site: &Site, speech: Speech) -> Response {
+    match speech {
+        Speech::Html => answer(
+            StatusCode::OK,
+            "text/html; charset=UTF-8",
+            "<!DOCTYPE html><html><head><title>Please log in</title></head><body></body></html>\n",
+        ),
+        Speech::Json => {
+            json(StatusCode::OK, &serde_json::json!({ "error": "busy", "message": "Come again." }))
+        }
+        Speech::Xml => xml(site.error(Message::ReportFailed)),
+        Speech::OtherXml => xml("<?xml version=\"1.0\"?>\n<maintenance until=\"noon\"/>\n"),
+        Speech::Words => answer(StatusCode::OK, "application/octet-stream", "Come again.\n"),
+        Speech::Nothing => answer(StatusCode::OK, "application/octet-stream", ""),
+    }
 }
 
 /// What the account may not do.
