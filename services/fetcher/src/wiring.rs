@@ -11,9 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Fetcher;
 use crate::agreement::{agreed, keep_agreed};
+use crate::bulk::BULK_SESSIONS_MAX;
 
-/// Reports fetched from one site at a time, in this process; the account's budget of requests is the real bound.
-const REPORTS_AT_ONCE: usize = 8;
+/// Requests for reports of one site at a time, in this process. Few, because each asks for many: the more slots, the
+/// fewer sessions wait for one.
+const REPORTS_AT_ONCE: usize = 3;
 
 /// Why a fetcher ended early.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,7 @@ fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec
     let route = |kind: &Kind| Route::fetch(log, &site.host, *kind);
     let mut small: Vec<Route> = kinds.iter().filter(|kind| kind.is_report()).map(route).collect();
     small.push(Route::again_fetch(log, &site.host));
+    let small = small.into_iter().map(|route| route.batched(BULK_SESSIONS_MAX)).collect();
     let large: Vec<Route> = kinds.iter().filter(|kind| !kind.is_report()).map(route).collect();
     vec![("reports", small, REPORTS_AT_ONCE), ("files", large, site.downloads_max)]
 }

@@ -1,110 +1,89 @@
 use std::time::Duration;
 
-use appliance::{ApplianceError, Client, Download, Recourse};
-use bytes::Bytes;
+use appliance::Client;
 use chrono::Utc;
 use domain::facts::{
-    Again, AgainMode, ArtifactStaged, ArtifactUnavailable, Asked, Cause, ClaimCheck, RecordingDue,
+    Again, AgainMode, ArtifactStaged, ArtifactUnavailable, Asked, ClaimCheck, RecordingDue,
 };
-use domain::{ArtifactId, DestinationId, Family, Particulars, Revision};
-use futures::{Stream, StreamExt};
+use domain::{DestinationId, Particulars, Revision};
+use futures::FutureExt;
+use futures::future::join_all;
 use messages::Fact;
-use queue::{Closing, Done, Failure, Lease, Log, LogError, Logged, Outcome, Task, Worker};
-use staging::{PutError, Staging};
+use queue::{Closing, Done, Failure, Lease, Log, Logged, Outcome, Task, Worker};
+use staging::Staging;
 
+use crate::failure::{Unfetched, Verdict, down, log_failed};
+use crate::file::Meters;
 use crate::report;
+use crate::wanted::Wanted;
 
 /// How long the appliance may take before it sends something; recordings are rendered and backups made first.
-const FIRST_BYTE_MAX: Duration = Duration::from_secs(11 * 60);
-/// How long it may pause within a body.
-const BLOCK_MAX: Duration = Duration::from_secs(90);
+pub(crate) const FIRST_BYTE_MAX: Duration = Duration::from_secs(11 * 60);
 /// How long staging may take to make the end of an object durable.
-const SYNC_MAX: Duration = Duration::from_secs(10 * 60);
+pub(crate) const SYNC_MAX: Duration = Duration::from_secs(10 * 60);
+/// How long the log and staging may take to tell what is done.
+const LOOK_MAX: Duration = Duration::from_secs(2 * 60);
 
 /// Fetches from one site.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
-    log: Log,
-    staging: Staging,
-    client: Client,
-}
-
-/// What a task asks for.
-pub(crate) struct Wanted {
-    pub artifact: ArtifactId,
-    pub cause: Cause,
-    pub again: Option<Again>,
-    /// What the report said; for a report, it is read off the download.
-    pub particulars: Particulars,
+    pub(crate) log: Log,
+    pub(crate) staging: Staging,
+    pub(crate) client: Client,
+    pub(crate) meters: Meters,
 }
 
 /// What the log says of an artifact before the work begins.
+#[derive(Debug)]
 struct Past {
     staged: Option<Logged<ArtifactStaged>>,
     unavailable: Option<Logged<ArtifactUnavailable>>,
 }
 
 /// An artifact in staging, and what its content told.
+#[derive(Debug)]
 pub(crate) struct Fetched {
     pub claim: ClaimCheck,
     pub particulars: Particulars,
     pub recordings: Vec<RecordingDue>,
 }
 
+/// What the first look at a task shows.
+enum Look {
+    /// Nothing is left to fetch.
+    Settled(Outcome),
+    /// It has to be fetched.
+    Open(Box<(Wanted, Past)>),
+}
+
 impl Fetcher {
     /// A fetcher of the client's site.
     pub fn new(log: Log, staging: Staging, client: Client) -> Self {
-        Fetcher { log, staging, client }
+        Fetcher { log, staging, client, meters: Meters::new() }
     }
 
-    async fn handle(&self, task: &Task, lease: &Lease) -> Outcome {
-        let wanted = self.wanted(task).await?;
+    async fn look(&self, task: &Task) -> Look {
+        match self.looked(task).await {
+            Ok(look) => look,
+            Err(failure) => Look::Settled(Err(failure)),
+        }
+    }
+
+    async fn looked(&self, task: &Task) -> Result<Look, Failure> {
+        let mut wanted = Wanted::of(task, &self.log).await?;
         let past = Past {
             staged: self.log.last_staged(&wanted.artifact).await.map_err(log_failed)?,
             unavailable: self.log.last_unavailable(&wanted.artifact).await.map_err(log_failed)?,
         };
+        if let Some(staged) = &past.staged
+            && wanted.artifact.kind().is_report()
+        {
+            wanted.particulars = staged.fact.particulars.clone();
+        }
         if self.is_done(&wanted, &past).await? {
-            return self.repeated(&wanted, &past).await;
+            return Ok(Look::Settled(self.repeated(&wanted, &past).await));
         }
-        match self.fetch(&wanted, lease).await {
-            Ok(fetched) => self.fetched(wanted, &past, fetched).await,
-            Err(Unfetched::Unavailable(reason)) => Ok(unavailable(wanted, &past, reason)),
-            Err(Unfetched::Failed(failure)) => Err(failure),
-        }
-    }
-
-    async fn wanted(&self, task: &Task) -> Result<Wanted, Failure> {
-        let cause = task.origin.cause();
-        let wanted = |artifact, particulars, again| Wanted { artifact, cause, again, particulars };
-        match &task.fact {
-            Fact::SessionEnded(ended) => Ok(wanted(ended.report(), Particulars::default(), None)),
-            Fact::BackupDue(due) => {
-                let backup = ArtifactId::backup(due.site.clone(), due.slot);
-                Ok(wanted(backup, backup_particulars(due.slot), None))
-            }
-            Fact::RecordingDue(due) => {
-                Ok(wanted(due.recording.clone(), due.particulars.clone(), None))
-            }
-            Fact::Again(again) => {
-                let particulars = self.particulars_again(&again.artifact).await?;
-                Ok(wanted(again.artifact.clone(), particulars, Some(again.clone())))
-            }
-            other => Err(Failure::Reject(
-                format!("a fetcher has no use for a {:?} fact", other.name()).into(),
-            )),
-        }
-    }
-
-    async fn particulars_again(&self, artifact: &ArtifactId) -> Result<Particulars, Failure> {
-        if artifact.kind().is_report() {
-            return Ok(Particulars::default());
-        }
-        if let Some(slot) = artifact.slot() {
-            return Ok(backup_particulars(slot));
-        }
-        let due = self.log.recording_due(artifact).await.map_err(log_failed)?;
-        due.map(|due| due.fact.particulars)
-            .ok_or_else(|| Failure::Reject(format!("no report has named the {artifact}").into()))
+        Ok(Look::Open(Box::new((wanted, past))))
     }
 
     /// Whether the log and staging say that nothing is left to fetch.
@@ -137,79 +116,47 @@ impl Fetcher {
                 let revision = self.log.revision_at(staged.sequence).await.map_err(log_failed)?;
                 self.lay(&staged.fact, revision).await?;
             }
-            if wanted.artifact.kind().is_report() {
-                let named = report::recordings_of(&self.staging, &wanted.artifact, claim).await?;
-                announce.extend(named.into_iter().map(Fact::RecordingDue));
-            }
+            let named = report::recordings_of(&self.staging, &wanted.artifact, claim).await?;
+            announce.extend(named.into_iter().map(Fact::RecordingDue));
         }
         Ok(Done { announce, afterwards: delivered_again(wanted), ..Done::default() })
     }
 
-    async fn fetch(&self, wanted: &Wanted, lease: &Lease) -> Result<Fetched, Unfetched> {
-        lease.phase("the appliance's first byte", FIRST_BYTE_MAX);
-        match wanted.artifact.kind().family() {
-            Some(family) if wanted.artifact.kind().is_report() => {
-                self.fetch_report(wanted, family, lease).await
-            }
-            Some(_) => {
-                let download = self.client.recording(&wanted.artifact).await?;
-                self.stage_file(wanted, download, lease).await
-            }
-            None => {
-                let download = self.client.backup().await?;
-                self.stage_file(wanted, download, lease).await
-            }
+    /// What each of these comes to: reports in bulk, and files one after the other.
+    async fn fetch(
+        &self,
+        open: &[(usize, Box<(Wanted, Past)>)],
+        lease: &Lease,
+    ) -> Vec<Result<Fetched, Unfetched>> {
+        let is_report = |wanted: &Wanted| wanted.artifact.kind().is_report();
+        let reports: Vec<&Wanted> =
+            open.iter().map(|(_, one)| &one.0).filter(|wanted| is_report(wanted)).collect();
+        let mut reports = match reports.is_empty() {
+            true => Vec::new(),
+            false => self.reports(&reports, lease).await,
         }
+        .into_iter();
+        let mut fetched = Vec::with_capacity(open.len());
+        for (_, one) in open {
+            fetched.push(match reports.len() {
+                _ if !is_report(&one.0) => self.file(&one.0, lease).await,
+                _ => reports.next().expect("each report was answered"),
+            });
+        }
+        fetched
     }
 
-    async fn fetch_report(
+    async fn concluded(
         &self,
-        wanted: &Wanted,
-        family: Family,
-        lease: &Lease,
-    ) -> Result<Fetched, Unfetched> {
-        let lsid = wanted.artifact.lsid().expect("a report belongs to an LSID").clone();
-        let download = self.client.reports(family, std::slice::from_ref(&lsid)).await?;
-        let body = report::collected(watched(download, lease)).await?;
-        lease.phase("staging's sync", SYNC_MAX);
-        let read = report::read(body, &lsid)?;
-        if read.session.ended().is_none() && expects_an_end(wanted) {
-            let text =
-                format!("the report of {lsid} has no end yet, although the appliance lists one");
-            return Err(Unfetched::Failed(Failure::Retry(text.into())));
+        (wanted, past): (Wanted, Past),
+        fetched: Result<Fetched, Unfetched>,
+    ) -> Outcome {
+        let age = wanted.age(Utc::now());
+        match fetched.map_err(|unfetched| unfetched.verdict(age)) {
+            Ok(fetched) => self.fetched(wanted, &past, fetched).await,
+            Err(Verdict::Unavailable(reason)) => Ok(unavailable(wanted, &past, reason)),
+            Err(Verdict::Failed(failure)) => Err(failure),
         }
-        let particulars = read.session.particulars();
-        let recordings = report::recordings(&read.session, wanted.artifact.site());
-        let content = futures::stream::iter([Ok::<_, ApplianceError>(read.xml)]);
-        let staged = self.staging.put(&wanted.artifact, "xml", content).await?;
-        let claim = ClaimCheck {
-            object: staged.object,
-            size: staged.size,
-            digest: staged.digest,
-            content: read.content,
-            extension: "xml".to_owned(),
-        };
-        Ok(Fetched { claim, particulars, recordings })
-    }
-
-    async fn stage_file(
-        &self,
-        wanted: &Wanted,
-        download: Download,
-        lease: &Lease,
-    ) -> Result<Fetched, Unfetched> {
-        let extension = download.extension(wanted.artifact.kind());
-        let content = watched(download, lease);
-        let staged = self.staging.put(&wanted.artifact, &extension, content).await?;
-        let claim = ClaimCheck {
-            object: staged.object,
-            size: staged.size,
-            digest: staged.digest,
-            content: staged.digest,
-            extension,
-        };
-        let particulars = wanted.particulars.clone();
-        Ok(Fetched { claim, particulars, recordings: Vec::new() })
     }
 
     /// What follows from a download. Unchanged content publishes nothing, unless the object that the last fact names is
@@ -219,8 +166,10 @@ impl Fetcher {
         let afterwards = delivered_again(&wanted);
         if let Some(last) = &past.staged {
             let equal = last.fact.claim.content == fetched.claim.content;
-            let asked = wanted.again.as_ref().is_some_and(asked_by_a_person);
-            if equal && !asked && self.staging.holds(&last.fact.claim).await.map_err(down)? {
+            if equal
+                && !wanted.asked_by_a_person()
+                && self.staging.holds(&last.fact.claim).await.map_err(down)?
+            {
                 return Ok(Done { announce, afterwards, ..Done::default() });
             }
         }
@@ -255,12 +204,40 @@ impl Worker for Fetcher {
         None
     }
 
-    async fn work(&self, tasks: &[Task], lease: &Lease) -> Result<Vec<Outcome>, Failure> {
-        let mut outcomes = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            outcomes.push(self.handle(task, lease).await);
+    /// Only reports can be asked for together; a file may take hours.
+    fn shares_batch(&self, task: &Task) -> bool {
+        match &task.fact {
+            Fact::Again(again) => again.artifact.kind().is_report(),
+            Fact::SessionEnded(_) => true,
+            _ => false,
         }
-        Ok(outcomes)
+    }
+
+    async fn work(&self, tasks: &[Task], lease: &Lease) -> Result<Vec<Outcome>, Failure> {
+        lease.phase("looking at what is done", LOOK_MAX);
+        let mut looks = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            looks.push(self.look(task).boxed());
+        }
+        let mut outcomes: Vec<Option<Outcome>> = tasks.iter().map(|_| None).collect();
+        let mut open = Vec::new();
+        for (place, look) in join_all(looks).await.into_iter().enumerate() {
+            match look {
+                Look::Settled(outcome) => outcomes[place] = Some(outcome),
+                Look::Open(one) => open.push((place, one)),
+            }
+        }
+        let fetched = self.fetch(&open, lease).await;
+        lease.phase("comparing with what there was", LOOK_MAX);
+        let mut concluded = Vec::with_capacity(open.len());
+        for ((place, one), fetched) in open.into_iter().zip(fetched) {
+            concluded.push(async move { (place, self.concluded(*one, fetched).await) }.boxed());
+        }
+        for (place, outcome) in join_all(concluded).await {
+            outcomes[place] = Some(outcome);
+        }
+        let settled = |outcome: Option<Outcome>| outcome.expect("a task is settled or fetched");
+        Ok(outcomes.into_iter().map(settled).collect())
     }
 
     async fn closed(&self, closing: &Fact, revision: Revision) -> Result<(), Failure> {
@@ -274,55 +251,6 @@ impl Worker for Fetcher {
         self.staging.probe().await.map_err(down)?;
         self.client.clock().await.map(drop).map_err(down)
     }
-}
-
-/// Why there is nothing to publish.
-pub(crate) enum Unfetched {
-    /// The appliance does not have it any more; its own words.
-    Unavailable(String),
-    /// Something failed.
-    Failed(Failure),
-}
-
-impl From<ApplianceError> for Unfetched {
-    fn from(error: ApplianceError) -> Self {
-        let failure = match error.recourse() {
-            Recourse::Unavailable => return Unfetched::Unavailable(error.to_string()),
-            Recourse::Retry => Failure::Retry(error.into()),
-            Recourse::Reject => Failure::Reject(error.into()),
-            Recourse::Down => Failure::Down(error.into()),
-            Recourse::Throttled(wait) => Failure::Throttled { wait, cause: error.into() },
-        };
-        Unfetched::Failed(failure)
-    }
-}
-
-impl From<PutError<ApplianceError>> for Unfetched {
-    fn from(error: PutError<ApplianceError>) -> Self {
-        let is_down = error.is_down();
-        match error {
-            PutError::Content { cause, .. } => cause.into(),
-            error if is_down => Unfetched::Failed(Failure::Down(error.into())),
-            error => Unfetched::Failed(Failure::Retry(error.into())),
-        }
-    }
-}
-
-fn down(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::Down(error.into())
-}
-
-fn log_failed(error: LogError) -> Failure {
-    match error {
-        error @ (LogError::Decode { .. } | LogError::Unexpected { .. }) => {
-            Failure::Reject(error.into())
-        }
-        error => Failure::Down(error.into()),
-    }
-}
-
-fn backup_particulars(slot: domain::Slot) -> Particulars {
-    Particulars { ended: Some(slot.instant()), ..Particulars::default() }
 }
 
 fn unavailable(wanted: Wanted, past: &Past, reason: String) -> Done {
@@ -344,32 +272,4 @@ fn delivered_again(wanted: &Wanted) -> Vec<Fact> {
         Fact::Again(Again { to, destinations: Vec::new(), ..again.clone() })
     };
     again.destinations.iter().map(deliver).collect()
-}
-
-fn asked_by_a_person(again: &Again) -> bool {
-    again.mode == AgainMode::EvenIfDone
-}
-
-/// A session that was announced with its end has one in its report, too, as soon as the report is complete.
-fn expects_an_end(wanted: &Wanted) -> bool {
-    wanted.again.is_none()
-}
-
-/// The download's content; each block renews the lease and counts as progress.
-fn watched(
-    download: Download,
-    lease: &Lease,
-) -> impl Stream<Item = Result<Bytes, ApplianceError>> + Send {
-    let mut bytes_so_far = 0;
-    let blocks = download.into_stream().inspect(move |block| {
-        if let Ok(block) = block {
-            bytes_so_far += block.len() as u64;
-            lease.progressed(bytes_so_far);
-        }
-        lease.phase("the appliance's next block", BLOCK_MAX);
-    });
-    blocks.chain(
-        futures::stream::once(async { lease.phase("staging's sync", SYNC_MAX) })
-            .filter_map(async |()| None),
-    )
 }
