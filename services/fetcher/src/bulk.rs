@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use appliance::{ApplianceError, Download};
+use appliance::{ApplianceError, Download, Recourse};
 use bytes::Bytes;
 use domain::facts::ClaimCheck;
 use domain::{Family, Lsid};
@@ -262,15 +262,20 @@ impl Broken {
     fn may_be_one_sessions(&self) -> bool {
         match self {
             Broken::Report(_) | Broken::TooLarge => true,
-            Broken::Appliance(error) => !matches!(
-                error,
-                ApplianceError::Unreachable { .. }
-                    | ApplianceError::SecretRefused { .. }
-                    | ApplianceError::LoginForbidden { .. }
-                    | ApplianceError::Unauthorized { .. }
-                    | ApplianceError::Forbidden { .. }
-                    | ApplianceError::Throttled { .. }
-            ),
+            Broken::Appliance(error) => match error.recourse() {
+                Recourse::Throttled(_) => false,
+                // A request that is too large for the appliance brings about these as well.
+                Recourse::Down => matches!(
+                    error,
+                    ApplianceError::Silent { .. }
+                        | ApplianceError::HungUp { .. }
+                        | ApplianceError::Failing { .. }
+                        | ApplianceError::NotTheAppliance { .. }
+                ),
+                Recourse::Retry | Recourse::Reject | Recourse::Unavailable | Recourse::NotYet => {
+                    true
+                }
+            },
         }
     }
 }

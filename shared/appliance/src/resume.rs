@@ -8,8 +8,8 @@ use crate::part::{Part, Rest};
 use crate::request::{Ask, Body, LIMITS_MADE, Opened};
 use crate::{ApplianceError, Client, Recourse};
 
-/// How often in a row the rest may be asked for without another byte of it coming.
-const RESUMES_IN_A_ROW_MAX: u32 = 5;
+/// How often in a row the rest may be asked for without another byte of it coming: in all, for about a minute.
+const RESUMES_IN_A_ROW_MAX: u32 = 7;
 /// The wait before the second of them; it doubles with each. The first is not waited for.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
 
@@ -143,5 +143,5 @@ fn may_pass(error: &ApplianceError) -> bool {
             | ApplianceError::HungUp { .. }
             | ApplianceError::Unreachable { .. }
             | ApplianceError::Failing { .. }
-    ) || matches!(error.recourse(), Recourse::Throttled(wait) if wait <= WAIT_FIRST * 16)
+    ) || matches!(error.recourse(), Recourse::Throttled(wait) if wait <= WAIT_FIRST * 60)
 }

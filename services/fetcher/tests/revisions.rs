@@ -1,0 +1,110 @@
+//! Promises about what is fetched again.
+
+mod house;
+
+use std::collections::BTreeSet;
+
+use appliance_simulator::{Fault, Options};
+use domain::DestinationId;
+use domain::facts::{Again, AgainMode, Asked};
+use house::House;
+use messages::Fact;
+use queue::{Done, Published};
+
+/// A house with one session, whose addresses differ in every answer, and its id.
+async fn house() -> (House, String) {
+    let house = House::new(Options { sessions: 1, recordings: 1.0, ..Options::default() }).await;
+    let lsid = house.lsids().remove(0);
+    (house, lsid)
+}
+
+fn incomplete(house: &House) -> Fault {
+    Fault::Incomplete { lsids: BTreeSet::new(), until: house.site.now() + 600 }
+}
+
+fn look(house: &House, lsid: &str, ask: &str) -> Fact {
+    Fact::Again(house.again(house.report(lsid), ask, AgainMode::EvenIfDone))
+}
+
+fn object(done: &Done) -> String {
+    match &done.closing.as_ref().expect("something is published").fact {
+        Fact::ArtifactStaged(staged) => staged.claim.object.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_look_publishes_a_change_and_nothing_else() {
+    let (house, lsid) = house().await;
+    house.site.add_fault(incomplete(&house));
+    let first = house.fetched(house.ended(&lsid)).await;
+    assert!(first.announce.is_empty(), "half a report names no recordings");
+    let unchanged = house.fetched(look(&house, &lsid, "look-1h")).await;
+    assert!(unchanged.closing.is_none(), "only the links differ");
+    house.site.advance_clock(600);
+    let changed = house.fetched(look(&house, &lsid, "look-24h")).await;
+    assert!(!changed.announce.is_empty(), "the recording has been announced");
+    let staged = house.staged(&house.report(&lsid)).await.expect("it is staged");
+    assert_eq!(staged.claim.object, object(&changed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_gets_a_new_fact_also_for_what_came_unchanged_and_only_once() {
+    let (house, lsid) = house().await;
+    let first = house.fetched(house.ended(&lsid)).await;
+    let task = house.task(look(&house, &lsid, "by-ann-1")).await;
+    let asked = house.work(std::slice::from_ref(&task)).await.remove(0).expect("it can be had");
+    house.conclude(&asked).await;
+    assert_ne!(object(&asked), object(&first));
+    let repeated = house.work(&[task]).await.remove(0).expect("it is done");
+    assert!(repeated.closing.is_none(), "a fact names this asking as its cause");
+    assert_eq!(house.requests("SupportSession"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_fetched_again_and_what_is_there_is_not_asked_for() {
+    let (house, lsid) = house().await;
+    let first = house.fetched(house.ended(&lsid)).await;
+    let ask = |ask| Fact::Again(house.again(house.report(&lsid), ask, AgainMode::IfMissing));
+    let there = house.fetched(ask("gone-1")).await;
+    assert!(there.closing.is_none());
+    assert_eq!(house.requests("SupportSession"), 1);
+    house.staging.remove(&object(&first)).await.expect("a folder of ours");
+    let gone = house.fetched(ask("gone-2")).await;
+    let staged = house.staged(&house.report(&lsid)).await.expect("it is staged");
+    assert_eq!(staged.claim.object, object(&gone));
+    assert!(house.staging.holds(&staged.claim).await.expect("a folder of ours"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_fetchers_that_race_the_older_content_never_comes_last() {
+    let (house, lsid) = house().await;
+    house.fetched(house.ended(&lsid)).await;
+    house.site.add_fault(incomplete(&house));
+    let slow = house.task(look(&house, &lsid, "look-1h")).await;
+    let older = house.work(std::slice::from_ref(&slow)).await.remove(0).expect("it can be had");
+    house.site.clear_faults();
+    let newer = house.fetched(look(&house, &lsid, "by-ann-2")).await;
+    assert_eq!(house.conclude(&older).await, Some(Published::Overtaken));
+    let looked_again = house.work(&[slow]).await.remove(0).expect("it can be had");
+    assert!(looked_again.closing.is_none(), "what it finds now is what stands there");
+    let staged = house.staged(&house.report(&lsid)).await.expect("it is staged");
+    assert_eq!(staged.claim.object, object(&newer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destinations_that_an_asking_names_are_asked_to_deliver_once_it_is_staged() {
+    let (house, lsid) = house().await;
+    house.fetched(house.ended(&lsid)).await;
+    let destination = DestinationId::from_random([7; 16]);
+    for (ask, mode) in [("a", AgainMode::EvenIfDone), ("b", AgainMode::IfMissing)] {
+        let destinations = vec![destination.clone()];
+        let again = Again { destinations, ..house.again(house.report(&lsid), ask, mode) };
+        let done = house.fetched(Fact::Again(again)).await;
+        let Some(Fact::Again(deliver)) = done.afterwards.first() else {
+            panic!("{:?}", done.afterwards)
+        };
+        assert_eq!(deliver.to, Asked::Deliver(destination.clone()));
+        assert!(deliver.destinations.is_empty() && deliver.ask == ask);
+    }
+}
