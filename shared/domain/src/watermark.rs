@@ -1,8 +1,12 @@
 //! What of an appliance's time has been scanned, and what is to be scanned next.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ApplianceTime;
+use shown::Shown;
+
+mod shown;
 
 /// No appliance keeps its reports as long as this: what lies further back is not scanned, so that a clock that once
 /// showed 1970 does not cost twenty thousand listings.
@@ -60,6 +64,30 @@ impl Stretch {
     }
 }
 
+/// The appliance's clock and ours, read at one moment.
+///
+/// Ours only measures how much time passed between two readings: by that a jump of the appliance's clock is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What the appliance's clock showed.
+    pub appliance: ApplianceTime,
+    /// What ours showed.
+    pub ours: DateTime<Utc>,
+}
+
+impl Reading {
+    /// What the appliance's clock would have shown, or would show, at another instant of ours.
+    pub fn shown_at(&self, ours: DateTime<Utc>) -> ApplianceTime {
+        self.appliance.plus_secs((ours - self.ours).num_seconds())
+    }
+
+    /// By how many seconds the appliance's clock was set on (back, if negative) between two readings, as far as our own
+    /// clock can tell.
+    pub fn jump_secs(&self, later: &Reading) -> i64 {
+        later.appliance.unix_secs() - self.shown_at(later.ours).unix_secs()
+    }
+}
+
 /// How far a scan reaches back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
@@ -77,29 +105,49 @@ pub struct Coverage {
     watermark: ApplianceTime,
     /// In order, apart from each other, below the watermark.
     backlog: Vec<Stretch>,
+    /// What the appliance's clock showed lately.
+    #[serde(default)]
+    shown: Shown,
 }
 
 impl Coverage {
-    /// What a scan that begins at `now`, by the appliance's clock, starts from. `None` is stored before the first run.
+    /// What a scan up to `now` starts from, which is the appliance's clock in `reading`, or some time before. `None` is
+    /// stored before the first run.
     ///
-    /// What lies within the overlap is scanned once more. A watermark ahead of the clock is set back to it: the clock
-    /// was set back, and sessions that end now carry instants that it had passed before.
+    /// A report appears late, by the overlap at most, and carries the instant that the appliance's clock showed when
+    /// its session ended. So each instant that the clock showed since the overlap before the last scan is scanned once
+    /// more: where the clock jumped that is more than one stretch. A watermark ahead of the clock is set back to it:
+    /// sessions that end now carry instants that it had passed before.
     #[must_use]
-    pub fn begin(stored: Option<&Coverage>, now: ApplianceTime, reach: Reach) -> Self {
+    pub fn begin(
+        stored: Option<&Coverage>,
+        now: ApplianceTime,
+        reading: Reading,
+        reach: Reach,
+    ) -> Self {
         let now = whole(now);
         let Some(stored) = stored else {
             let floor = now.plus_secs(-i64::from(reach.first_run_secs));
-            return Coverage { watermark: floor, backlog: Vec::new() };
+            let shown = Shown::default().then(reading, reach.overlap_secs);
+            return Coverage { watermark: floor, backlog: Vec::new(), shown };
         };
         let horizon = now.plus_secs(-HORIZON_SECS);
         let watermark = stored.watermark.min(now);
         let start = watermark.plus_secs(-i64::from(reach.overlap_secs));
-        let backlog = stored.backlog.iter().copied().chain(Stretch::new(start, watermark));
+        let again = stored.shown.again(reading, reach.overlap_secs);
+        let todo = stored.backlog.iter().copied().chain(Stretch::new(start, watermark));
         let backlog = match Stretch::new(horizon, watermark) {
-            Some(bounds) => merged(backlog.filter_map(|stretch| stretch.within(bounds))),
+            Some(bounds) => merged(todo.chain(again).filter_map(|stretch| stretch.within(bounds))),
             None => Vec::new(),
         };
-        Coverage { watermark: watermark.max(horizon), backlog }
+        let shown = stored.shown.then(reading, reach.overlap_secs);
+        Coverage { watermark: watermark.max(horizon), backlog, shown }
+    }
+
+    /// By how many seconds the appliance's clock was set on (back, if negative) since the last scan began; 0 before the
+    /// first.
+    pub fn jump_secs(&self, reading: Reading) -> i64 {
+        self.shown.last().map_or(0, |last| last.jump_secs(&reading))
     }
 
     /// How far the watermark is ahead of the appliance's clock, in seconds; 0 where it is not.
@@ -124,7 +172,8 @@ impl Coverage {
         let skipped = Stretch::new(self.watermark, window.until);
         let todo = merged(self.backlog.iter().copied().chain(skipped));
         let backlog = todo.into_iter().flat_map(|stretch| stretch.without(window)).collect();
-        Coverage { watermark: self.watermark.max(window.until), backlog }
+        let watermark = self.watermark.max(window.until);
+        Coverage { watermark, backlog, shown: self.shown.clone() }
     }
 
     /// The instant up to which scans have got; the backlog lies below.
@@ -136,12 +185,19 @@ impl Coverage {
     pub fn covered_until(&self) -> ApplianceTime {
         self.backlog.first().map_or(self.watermark, |stretch| stretch.from)
     }
+
+    /// Whether this instant is still to be scanned.
+    #[must_use]
+    pub fn is_to_do(&self, instant: ApplianceTime) -> bool {
+        let holds = |stretch: &Stretch| stretch.from <= instant && instant < stretch.until;
+        instant >= self.watermark || self.backlog.iter().any(holds)
+    }
 }
 
 /// Whole seconds, as the appliance counts; a part of a second is not over yet.
 fn whole(instant: ApplianceTime) -> ApplianceTime {
     let part = i64::from(instant.instant().timestamp_subsec_nanos());
-    ApplianceTime::read_off(instant.instant() - chrono::TimeDelta::nanoseconds(part))
+    ApplianceTime::read_off(instant.instant() - TimeDelta::nanoseconds(part))
 }
 
 fn merged(stretches: impl Iterator<Item = Stretch>) -> Vec<Stretch> {
@@ -157,5 +213,7 @@ fn merged(stretches: impl Iterator<Item = Stretch>) -> Vec<Stretch> {
     stretches
 }
 
+#[cfg(test)]
+mod histories;
 #[cfg(test)]
 mod tests;
