@@ -21,6 +21,7 @@ mod rig;
 mod round;
 mod runs;
 mod scan;
+mod site_scans;
 mod sweep;
 mod turn;
 mod wiring;

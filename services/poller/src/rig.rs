@@ -13,8 +13,7 @@ use nats_server::NatsServer;
 use queue::{Announced, Log, LogOptions};
 use settings::{Needs, Settings};
 
-use crate::abandoned::Abandoned;
-use crate::scan::{Found, Scanner};
+use crate::scan::{Found, Records, Scanner};
 use crate::sweep::{By, key};
 
 /// A condition that takes longer will not come.
@@ -59,10 +58,9 @@ impl Rig {
     /// As a process that has just started has it.
     pub async fn scanner(&self, holder: &str) -> Scanner {
         let site = &self.settings.sites[0];
-        let scans = self.log.bucket("scans").await.expect("the server runs");
-        let abandoned = Abandoned::open(&self.log, holder).await.expect("the server runs");
+        let records = Records::open(&self.log, holder).await.expect("the server runs");
         let client = self.clients().of(&site.host).expect("every site has one").clone();
-        Scanner::new(client, self.log.clone(), scans, abandoned, site)
+        Scanner::new(client, self.log.clone(), records, site)
     }
 
     /// One scan by a process that has just started.

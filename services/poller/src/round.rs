@@ -12,7 +12,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::runs::{Ended, LEASE};
-use crate::scan::{Found, ScanError, Scanner};
+use crate::scan::{Found, ScanError};
+use crate::site_scans::SiteScans;
 use crate::turn::{Look, Turn};
 use crate::{ChangeError, RunRecord, Runs};
 
@@ -40,7 +41,7 @@ pub(crate) struct Round {
     pub makes_backups: bool,
     /// Who we are among pollers.
     pub holder: String,
-    pub scanner: Scanner,
+    pub scans: SiteScans,
     pub runs: Runs,
     pub log: Log,
 }
@@ -150,8 +151,7 @@ impl Round {
         let worked = tokio::select! {
             biased;
             () = stop.cancelled() => {
-                let _lapses_by_itself =
-                    tokio::time::timeout(RELEASE_MAX, self.runs.release(self.key(), &self.holder)).await;
+                let _lapses_by_itself = tokio::time::timeout(RELEASE_MAX, self.leave()).await;
                 return Ok(None);
             }
             () = self.keep_lease() => {
@@ -183,7 +183,7 @@ impl Round {
             worked = self.announce_backup(slot, deeds).await;
         }
         for family in &self.families {
-            let scanned = self.scanner.scan(*family, &mut deeds.found).await;
+            let scanned = self.scans.scan(*family, &mut deeds.found).await;
             worked = worked.and(scanned.map_err(RunError::Scan));
         }
         worked
@@ -195,6 +195,13 @@ impl Round {
         deeds.backups += u64::from(matches!(announced, Announced::At(_)));
         deeds.backup_slot = Some(slot);
         Ok(())
+    }
+
+    async fn leave(&self) -> Result<(), ChangeError> {
+        for family in &self.families {
+            self.scans.leave(*family).await?;
+        }
+        self.runs.release(self.key(), &self.holder).await
     }
 
     /// Renews the lease until it is lost.
@@ -213,7 +220,7 @@ impl Round {
     /// One line when something was found or changed; a site that fails in the same way each minute says so once.
     fn tell(&self, ended: &Ended, deeds: &Deeds, before: &RunRecord) {
         let (schedule, site) = (&self.schedule, &self.site);
-        let Found { sessions, abandoned, ended_after_all, .. } = deeds.found;
+        let Found { sessions, abandoned, ended_after_all, looks, .. } = deeds.found;
         match (&ended.failure, &before.failure) {
             (Some(reason), last) if last.as_ref() != Some(reason) => {
                 tracing::warn!(schedule, %site, reason, sessions, "a run failed");
@@ -224,9 +231,9 @@ impl Round {
             (None, Some(_)) => tracing::info!(schedule, %site, sessions, "runs go well again"),
             (None, None) => {}
         }
-        if sessions + ended_after_all + deeds.backups > 0 {
+        if sessions + ended_after_all + looks + deeds.backups > 0 {
             let backups = deeds.backups;
-            tracing::info!(schedule, %site, sessions, abandoned, ended_after_all, backups, "announced");
+            tracing::info!(schedule, %site, sessions, abandoned, ended_after_all, looks, backups, "announced");
         }
     }
 

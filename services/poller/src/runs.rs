@@ -11,7 +11,7 @@ use crate::change::change;
 use crate::turn::{Look, Turn, turn};
 
 /// How long a run belongs to its poller without a sign of life from it.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
 /// What is known of the runs of one schedule on one site: when the last one was, when the last good one, and how far
 /// the announcements reach are three things.
@@ -59,6 +59,13 @@ pub struct Lease {
     pub expires_at: DateTime<Utc>,
 }
 
+impl Lease {
+    pub(crate) fn is_running(&self, now: DateTime<Utc>) -> bool {
+        // One that reaches further than leases do was written under a clock that was wrong.
+        (now..=now + LEASE * 2).contains(&self.expires_at) && self.expires_at != now
+    }
+}
+
 impl RunRecord {
     /// The record of a schedule that never ran on a site.
     pub fn new(schedule: &str, site: &SiteHost) -> Self {
@@ -79,9 +86,7 @@ impl RunRecord {
 
     /// Whether a run is going on.
     pub fn is_running(&self, now: DateTime<Utc>) -> bool {
-        // A lease that reaches further than leases do was written under a clock that was wrong.
-        let sane = self.lease.as_ref().filter(|lease| lease.expires_at <= now + LEASE * 2);
-        sane.is_some_and(|lease| lease.expires_at > now)
+        self.lease.as_ref().is_some_and(|lease| lease.is_running(now))
     }
 
     fn is_held_by(&self, holder: &str) -> bool {
@@ -222,7 +227,7 @@ impl Runs {
     }
 }
 
-fn lease(holder: &str, now: DateTime<Utc>) -> Lease {
+pub(crate) fn lease(holder: &str, now: DateTime<Utc>) -> Lease {
     Lease { holder: holder.to_owned(), expires_at: now + LEASE }
 }
 

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use appliance::{ApplianceError, Client, Listed, Recourse};
 use chrono::Utc;
-use domain::facts::{Again, AgainMode, Asked, End, SessionEnded};
-use domain::{ApplianceTime, ArtifactId, Coverage, Family, Lsid, Reach, Stretch};
-use messages::Fact;
-use queue::{Announced, Bucket, BucketError, Log, LogError};
+use domain::{ApplianceTime, Coverage, Family, Lsid, Reach, Reading, Stretch};
+use queue::{Bucket, BucketError, Log, LogError};
 use settings::Site;
 use tokio::sync::Mutex;
 
 use crate::ChangeError;
 use crate::abandoned::Abandoned;
 use crate::sweep::{By, Sweep};
+use daily::DailyRecord;
+use looks::LookRecord;
 
+mod announce;
+mod daily;
 mod error;
+mod looks;
 
 pub(crate) use error::ScanError;
 
@@ -37,20 +40,44 @@ pub(crate) struct Found {
     pub abandoned: u64,
     /// Such as had counted as abandoned and ended after all.
     pub ended_after_all: u64,
+    /// Second looks that were asked for.
+    pub looks: u64,
+    /// What of all these the daily scan found that the scans before had missed.
+    pub missed: u64,
     /// Before this, nothing is left to be scanned.
     pub covered_until: Option<ApplianceTime>,
 }
 
-/// Scans one site. Clones share what they remember; one of them scans at a time.
+/// What scans keep in the log's server.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    scans: Bucket<Coverage>,
+    abandoned: Abandoned,
+    looks: Bucket<LookRecord>,
+    daily: Bucket<DailyRecord>,
+}
+
+impl Records {
+    /// Those of this log; `holder` is who we are among pollers.
+    pub async fn open(log: &Log, holder: &str) -> Result<Self, BucketError> {
+        Ok(Records {
+            scans: log.bucket("scans").await?,
+            abandoned: Abandoned::open(log, holder).await?,
+            looks: log.bucket("looks").await?,
+            daily: log.bucket("daily").await?,
+        })
+    }
+}
+
+/// Scans one site. Clones share what they remember; one of them scans a family at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Scanner {
     client: Client,
     log: Log,
-    scans: Bucket<Coverage>,
-    abandoned: Abandoned,
+    records: Records,
     reach: Reach,
     abandoned_after_secs: u32,
-    memory: Arc<Mutex<BTreeMap<Family, Memory>>>,
+    memory: Arc<BTreeMap<Family, Mutex<Memory>>>,
 }
 
 /// What this process knows to be in the log. It only spares questions.
@@ -63,48 +90,64 @@ struct Memory {
 }
 
 impl Scanner {
-    pub fn new(
-        client: Client,
-        log: Log,
-        scans: Bucket<Coverage>,
-        abandoned: Abandoned,
-        site: &Site,
-    ) -> Self {
+    pub fn new(client: Client, log: Log, records: Records, site: &Site) -> Self {
         let secs = |length: Duration| u32::try_from(length.as_secs()).unwrap_or(u32::MAX);
+        let families = [Family::Session, Family::Presentation];
+        let memory = families.map(|family| (family, Mutex::default())).into();
         Scanner {
             client,
             log,
-            scans,
-            abandoned,
+            records,
             reach: Reach {
                 overlap_secs: secs(site.overlap),
                 first_run_secs: secs(site.first_run_reach),
             },
             abandoned_after_secs: secs(site.abandoned_after),
-            memory: Arc::default(),
+            memory: Arc::new(memory),
         }
     }
 
-    /// Announces what has ended, up to the appliance's now, and what counts as abandoned; `found` tells of it also
-    /// where the scan ends early.
+    /// Announces what has ended, up to the appliance's now, and what counts as abandoned; asks for the second looks that
+    /// are due; and once a day scans all that the appliance still has. `found` tells of it also where the scan ends
+    /// early.
     pub async fn scan(&self, family: Family, found: &mut Found) -> Result<(), ScanError> {
         // Two schedules of one site: the second finds its work done.
-        let mut memory = self.memory.lock().await;
-        let memory = memory.entry(family).or_default();
-        let now = self.client.clock().await.map_err(|cause| self.appliance(cause))?;
-        let mut scan = Scan { scanner: self, family, memory, found };
+        let mut memory = self.memory[&family].lock().await;
+        let now = self.read_clock().await?;
+        let mut scan = Scan { scanner: self, family, memory: &mut memory, found };
         let ended = scan.catch_up(now).await?;
         let covered_until = ended.coverage().covered_until();
         scan.found.covered_until =
             Some(scan.found.covered_until.map_or(covered_until, |other| other.min(covered_until)));
-        scan.find_abandoned(now, ended).await
+        let ended = scan.find_abandoned(now, ended).await?;
+        scan.look_again().await?;
+        scan.scan_all_daily(ended).await
+    }
+
+    /// Announces what has ended, and nothing else; says which of these sessions are in the log by then.
+    pub async fn scan_ended(
+        &self,
+        family: Family,
+        awaited: &[Lsid],
+        found: &mut Found,
+    ) -> Result<Vec<Lsid>, ScanError> {
+        let mut memory = self.memory[&family].lock().await;
+        let now = self.read_clock().await?;
+        let mut scan = Scan { scanner: self, family, memory: &mut memory, found };
+        scan.catch_up_live(now).await?;
+        Ok(awaited.iter().filter(|lsid| memory.ended.contains(*lsid)).cloned().collect())
+    }
+
+    async fn read_clock(&self) -> Result<Reading, ScanError> {
+        let appliance = self.client.clock().await.map_err(|cause| self.appliance(cause))?;
+        Ok(read(appliance))
     }
 
     fn appliance(&self, cause: ApplianceError) -> ScanError {
         ScanError::Appliance { site: self.client.site().clone(), cause }
     }
 
-    fn announce(&self, cause: LogError) -> ScanError {
+    fn announcing(&self, cause: LogError) -> ScanError {
         ScanError::Announce { site: self.client.site().clone(), cause }
     }
 
@@ -115,6 +158,11 @@ impl Scanner {
     fn marks(&self, cause: BucketError) -> ScanError {
         ScanError::Abandoned { site: self.client.site().clone(), cause }
     }
+}
+
+/// The appliance's clock, just told.
+fn read(appliance: ApplianceTime) -> Reading {
+    Reading { appliance, ours: Utc::now() }
 }
 
 /// One scan under way.
@@ -128,14 +176,14 @@ struct Scan<'s> {
 /// What became of a window.
 enum Passed {
     /// It is covered; the appliance's clock as it was listed.
-    Covered(ApplianceTime),
+    Covered(Reading),
     /// It is to be had in smaller windows.
     Split,
 }
 
 impl Scan<'_> {
     /// Announces all that ended, also what ends while older windows are scanned.
-    async fn catch_up(&mut self, now: ApplianceTime) -> Result<Sweep, ScanError> {
+    async fn catch_up(&mut self, now: Reading) -> Result<Sweep, ScanError> {
         let mut sweep = self.begin(By::End, now).await?;
         while let Some(window) = sweep.next() {
             let live = sweep.is_live(window);
@@ -149,16 +197,20 @@ impl Scan<'_> {
         Ok(sweep)
     }
 
+    /// Announces what has ended just now; what older windows hold is left to a run of a schedule.
+    async fn catch_up_live(&mut self, now: Reading) -> Result<(), ScanError> {
+        let mut sweep = self.begin(By::End, now).await?;
+        while let Some(window) = sweep.next().filter(|window| sweep.is_live(*window)) {
+            self.pass(&mut sweep, window).await?;
+        }
+        Ok(())
+    }
+
     /// Announces what began so long ago that it counts as abandoned, and has not ended.
     ///
     /// It comes after the ends of the same time, all of which are in the log by now.
-    async fn find_abandoned(
-        &mut self,
-        now: ApplianceTime,
-        mut ended: Sweep,
-    ) -> Result<(), ScanError> {
-        let long_ago = now.plus_secs(-i64::from(self.scanner.abandoned_after_secs));
-        let mut sweep = self.begin(By::Start, long_ago).await?;
+    async fn find_abandoned(&mut self, now: Reading, mut ended: Sweep) -> Result<Sweep, ScanError> {
+        let mut sweep = self.begin(By::Start, now).await?;
         while let Some(window) = sweep.next() {
             if let Passed::Covered(clock) = self.pass(&mut sweep, window).await?
                 && is_live_due(&ended, clock)
@@ -166,26 +218,33 @@ impl Scan<'_> {
                 ended = self.catch_up(clock).await?;
             }
         }
-        Ok(())
+        Ok(ended)
     }
 
-    async fn begin(&self, by: By, now: ApplianceTime) -> Result<Sweep, ScanError> {
+    async fn begin(&self, by: By, now: Reading) -> Result<Sweep, ScanError> {
         let scanner = self.scanner;
-        let Reach { overlap_secs, first_run_secs } = scanner.reach;
-        let reach = match by {
-            By::End => scanner.reach,
+        let up_to = match by {
+            By::End => now.appliance,
+            By::Start => now.appliance.plus_secs(-i64::from(scanner.abandoned_after_secs)),
+        };
+        let site = (scanner.client.site(), self.family);
+        Sweep::begin(&scanner.records.scans, site, by, (up_to, now), self.reach(by))
+            .await
+            .map_err(|cause| scanner.coverage(cause))
+    }
+
+    fn reach(&self, by: By) -> Reach {
+        let Reach { overlap_secs, first_run_secs } = self.scanner.reach;
+        match by {
+            By::End => self.scanner.reach,
             // Not behind the ends: what ended before them would seem abandoned.
             By::Start => Reach {
                 first_run_secs: first_run_secs
-                    .saturating_sub(scanner.abandoned_after_secs)
+                    .saturating_sub(self.scanner.abandoned_after_secs)
                     .saturating_sub(overlap_secs),
-                ..scanner.reach
+                ..self.scanner.reach
             },
-        };
-        let site = (scanner.client.site(), self.family);
-        Sweep::begin(&scanner.scans, site, by, now, reach)
-            .await
-            .map_err(|cause| scanner.coverage(cause))
+        }
     }
 
     /// Scans one window. It counts as covered once all in it is announced and acknowledged.
@@ -210,9 +269,9 @@ impl Scan<'_> {
             By::End => self.announce_ended(&listed).await?,
             By::Start => self.announce_abandoned(window, &listed).await?,
         }
-        let covered = sweep.cover(&self.scanner.scans, window, listed.sessions.len()).await;
+        let covered = sweep.cover(&self.scanner.records.scans, window, listed.sessions.len()).await;
         covered.map_err(|cause| self.scanner.coverage(cause))?;
-        Ok(Passed::Covered(listed.clock))
+        Ok(Passed::Covered(read(listed.clock)))
     }
 
     async fn list(&self, window: appliance::Window) -> Result<Listed, ApplianceError> {
@@ -239,124 +298,6 @@ impl Scan<'_> {
         }
         Ok(listed)
     }
-
-    async fn announce_ended(&mut self, listed: &Listed) -> Result<(), ScanError> {
-        let (known, fresh): (Vec<&Lsid>, Vec<&Lsid>) =
-            lsids(listed).partition(|lsid| self.memory.ended.contains(*lsid));
-        // What is known to be in the log is announced all the same: the log may have been lost behind us.
-        let again = self.announce(&known, listed.clock).await?;
-        let new = self.announce(&fresh, listed.clock).await?;
-        self.found.sessions += (again + new) as u64;
-        if new < fresh.len() {
-            self.announce_ended_after_all(&fresh).await?;
-        }
-        remember(&mut self.memory.ended, fresh.into_iter().cloned());
-        Ok(())
-    }
-
-    async fn announce(&self, lsids: &[&Lsid], clock: ApplianceTime) -> Result<usize, ScanError> {
-        let facts: Vec<Fact> = lsids.iter().map(|lsid| self.over(lsid, End::Seen, clock)).collect();
-        let announced = self.scanner.log.announce_all(&facts).await;
-        announced.map_err(|cause| self.scanner.announce(cause))
-    }
-
-    /// Of sessions whose end is listed and that were announced before: has those fetched again that counted as abandoned.
-    async fn announce_ended_after_all(&mut self, lsids: &[&Lsid]) -> Result<(), ScanError> {
-        let Scanner { log, abandoned, client, .. } = self.scanner;
-        // Read after the announcement was refused: whoever announced one as abandoned had marked it before.
-        let marks = abandoned.marks(client.site(), self.family).await;
-        let marks = marks.map_err(|cause| self.scanner.marks(cause))?;
-        for (lsid, marks) in lsids.iter().filter_map(|lsid| marks.get_key_value(*lsid)) {
-            let again = self.ended_after_all(lsid);
-            log.announce(&again).await.map_err(|cause| self.scanner.announce(cause))?;
-            for mark in marks {
-                abandoned.remove(mark).await.map_err(|cause| self.scanner.marks(cause))?;
-            }
-            self.found.ended_after_all += 1;
-        }
-        Ok(())
-    }
-
-    async fn announce_abandoned(
-        &mut self,
-        window: Stretch,
-        listed: &Listed,
-    ) -> Result<(), ScanError> {
-        if lsids(listed).any(|lsid| !self.memory.has_seen(lsid)) {
-            // This process has not seen their ends announced. Most have ended soon after; one listing tells which.
-            let secs = u32::try_from(window.secs() + END_WITHIN_SECS).unwrap_or(u32::MAX);
-            let ends = appliance::Window::Ended { from: window.from(), secs };
-            let ends = self.list(ends).await.map_err(|cause| self.scanner.appliance(cause))?;
-            self.announce_ended(&ends).await?;
-        }
-        let open: Vec<&Lsid> = lsids(listed).filter(|lsid| !self.memory.has_seen(lsid)).collect();
-        if open.is_empty() {
-            return Ok(());
-        }
-        let Scanner { abandoned, client, .. } = self.scanner;
-        let marked = abandoned.marks(client.site(), self.family).await;
-        let marked = marked.map_err(|cause| self.scanner.marks(cause))?;
-        for lsid in &open {
-            self.abandon(lsid, marked.contains_key(*lsid), listed.clock).await?;
-        }
-        remember(&mut self.memory.suspected, open.into_iter().cloned());
-        Ok(())
-    }
-
-    /// Announces one as abandoned, if nothing was announced of it yet.
-    async fn abandon(
-        &mut self,
-        lsid: &Lsid,
-        marked: bool,
-        clock: ApplianceTime,
-    ) -> Result<(), ScanError> {
-        let Scanner { log, abandoned, client, .. } = self.scanner;
-        let mark = match marked {
-            true => None,
-            false => {
-                let mark = abandoned.mark(client.site(), self.family, lsid, clock).await;
-                Some(mark.map_err(|cause| self.scanner.marks(cause))?)
-            }
-        };
-        let announced = log.announce(&self.over(lsid, End::Abandoned, clock)).await;
-        match (announced.map_err(|cause| self.scanner.announce(cause))?, mark) {
-            (Announced::At(_), _) => {
-                self.found.sessions += 1;
-                self.found.abandoned += 1;
-            }
-            (Announced::Already, Some(mark)) => {
-                abandoned.remove(&mark).await.map_err(|cause| self.scanner.marks(cause))?;
-            }
-            (Announced::Already, None) => {}
-        }
-        Ok(())
-    }
-
-    fn over(&self, lsid: &Lsid, end: End, noticed_at: ApplianceTime) -> Fact {
-        let site = self.scanner.client.site().clone();
-        Fact::SessionEnded(SessionEnded {
-            site,
-            family: self.family,
-            lsid: lsid.clone(),
-            end,
-            noticed_at,
-        })
-    }
-
-    fn ended_after_all(&self, lsid: &Lsid) -> Fact {
-        let site = self.scanner.client.site().clone();
-        Fact::Again(Again {
-            artifact: ArtifactId::report(site, self.family, lsid.clone()),
-            to: Asked::Fetch,
-            ask: "ended".to_owned(),
-            mode: AgainMode::EvenIfDone,
-            why: "it counted as abandoned and has ended after all".to_owned(),
-            asked_by: "poller".to_owned(),
-            asked_at: Utc::now(),
-            destinations: Vec::new(),
-            import: None,
-        })
-    }
 }
 
 impl Memory {
@@ -365,19 +306,8 @@ impl Memory {
     }
 }
 
-fn is_live_due(ended: &Sweep, clock: ApplianceTime) -> bool {
-    clock.unix_secs() - ended.coverage().watermark().unix_secs() >= LIVE_EVERY_SECS
-}
-
-fn lsids(listed: &Listed) -> impl Iterator<Item = &Lsid> {
-    listed.sessions.iter().map(|session| &session.lsid)
-}
-
-fn remember(memory: &mut HashSet<Lsid>, lsids: impl Iterator<Item = Lsid>) {
-    if memory.len() > REMEMBERED_MAX {
-        memory.clear();
-    }
-    memory.extend(lsids);
+fn is_live_due(ended: &Sweep, clock: Reading) -> bool {
+    clock.appliance.unix_secs() - ended.coverage().watermark().unix_secs() >= LIVE_EVERY_SECS
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use appliance::{ApplianceError, Window};
-use domain::{ApplianceTime, Coverage, Family, Reach, SiteHost, Stretch};
+use domain::{ApplianceTime, Coverage, Family, Reach, Reading, SiteHost, Stretch};
 use messages::escape;
 use queue::Bucket;
 
@@ -16,8 +16,8 @@ const WINDOW_SECS_SPLIT_ON_FAILURE: i64 = 3_600;
 pub(crate) const SESSIONS_SUSPICIOUS: usize = 5_000;
 /// After a listing of this many at most, the next window is twice as long.
 const SESSIONS_FEW: usize = SESSIONS_SUSPICIOUS / 4;
-/// Seconds by which two answers of one appliance may differ.
-const CLOCK_JITTER_SECS: i64 = 5;
+/// A person is told of a clock that was set by this much.
+const JUMP_SECS_MIN: i64 = 30;
 
 /// By what a sweep finds sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,30 +40,55 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
-    /// Begins at what is stored, and stores at once what is to be scanned, so that a kill forgets none of it.
+    /// Begins at what is stored, and stores at once what is to be scanned, so that a kill forgets none of it. It goes up
+    /// to `now`, and `reading` is the clock.
     pub async fn begin(
         scans: &Bucket<Coverage>,
         (site, family): (&SiteHost, Family),
         by: By,
-        now: ApplianceTime,
+        (now, reading): (ApplianceTime, Reading),
         reach: Reach,
     ) -> Result<Self, ChangeError> {
         let key = key(site, family, by);
-        let (coverage, secs_ahead) = change(scans, &key, |stored: Option<Coverage>| {
-            let begun = Coverage::begin(stored.as_ref(), now, reach);
-            let secs_ahead = stored.map_or(0, |stored| stored.secs_ahead(now));
-            (Some(begun.clone()), (begun, secs_ahead))
+        let (coverage, jump_secs) = change(scans, &key, |stored: Option<Coverage>| {
+            let begun = Coverage::begin(stored.as_ref(), now, reading, reach);
+            let jump_secs = stored.map_or(0, |stored| stored.jump_secs(reading));
+            (Some(begun.clone()), (begun, jump_secs))
         })
         .await?;
-        if secs_ahead > CLOCK_JITTER_SECS {
+        if by == By::End && jump_secs.abs() >= JUMP_SECS_MIN {
+            let way = if jump_secs < 0 { "back" } else { "on" };
             tracing::warn!(
                 %site,
                 family = family.as_str(),
-                secs_ahead,
-                "the appliance's clock was set back; scanning from where it is now"
+                secs = jump_secs.abs(),
+                "the appliance's clock was set {way}; what it showed before and since is scanned"
             );
         }
-        Ok(Sweep { by, key, now, coverage, secs_max: WINDOW_SECS_MAX, secs_cap: WINDOW_SECS_MAX })
+        Ok(Sweep::over(by, key, now, coverage))
+    }
+
+    /// Begins over all that the appliance may have, or goes on with that: apart from what live scans cover.
+    pub async fn daily(
+        scans: &Bucket<Coverage>,
+        (site, family): (&SiteHost, Family),
+        by: By,
+        (now, reading): (ApplianceTime, Reading),
+        (reach, anew): (Reach, bool),
+    ) -> Result<Self, ChangeError> {
+        let key = format!("{}.daily", key(site, family, by));
+        let coverage = change(scans, &key, |stored: Option<Coverage>| {
+            let coverage = stored
+                .filter(|_| !anew)
+                .unwrap_or_else(|| Coverage::begin(None, now, reading, reach));
+            (Some(coverage.clone()), coverage)
+        })
+        .await?;
+        Ok(Sweep::over(by, key, now, coverage))
+    }
+
+    fn over(by: By, key: String, now: ApplianceTime, coverage: Coverage) -> Self {
+        Sweep { by, key, now, coverage, secs_max: WINDOW_SECS_MAX, secs_cap: WINDOW_SECS_MAX }
     }
 
     pub fn by(&self) -> By {

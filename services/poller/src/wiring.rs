@@ -8,9 +8,9 @@ use settings::{Needs, Settings};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::abandoned::Abandoned;
 use crate::round::Round;
-use crate::scan::Scanner;
+use crate::scan::{Records, Scanner};
+use crate::site_scans::SiteScans;
 use crate::{ChangeError, RunRecord, Runs};
 
 /// Why a poller ended early.
@@ -120,12 +120,13 @@ async fn rounds(
 ) -> Result<Vec<Round>, PollerError> {
     let holder = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runs = Runs::open(log).await.map_err(PollerError::Records)?;
-    let scans = log.bucket("scans").await.map_err(PollerError::Records)?;
-    let abandoned = Abandoned::open(log, &holder).await.map_err(PollerError::Records)?;
+    let records = Records::open(log, &holder).await.map_err(PollerError::Records)?;
     let mut rounds = Vec::new();
     for site in &settings.sites {
         let client = clients.of(&site.host).expect("every site of the settings has one").clone();
-        let scanner = Scanner::new(client, log.clone(), scans.clone(), abandoned.clone(), site);
+        let scanner = Scanner::new(client, log.clone(), records.clone(), site);
+        let scans = SiteScans::new(log, &site.host, scanner, &holder);
+        let scans = scans.await.map_err(PollerError::Records)?;
         for schedule in &settings.schedules {
             let transfers = schedule.transfers.iter().filter(|of| of.site == site.host);
             let kinds: Vec<Kind> = transfers.flat_map(|of| of.kinds.iter().copied()).collect();
@@ -139,7 +140,7 @@ async fn rounds(
                 families: kinds.iter().filter_map(|kind| kind.family()).collect(),
                 makes_backups: kinds.contains(&Kind::SiteBackup),
                 holder: holder.clone(),
-                scanner: scanner.clone(),
+                scans: scans.clone(),
                 runs: runs.clone(),
                 log: log.clone(),
             });

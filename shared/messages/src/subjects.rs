@@ -128,6 +128,18 @@ impl Subjects {
         self.below(&["artifact.staged", &escape(site.as_str()), kind.as_str(), "*.*"])
     }
 
+    /// All ends of one site's sessions or presentations, also of such as had counted as abandoned.
+    pub fn ended_of(&self, site: &SiteHost, family: Family) -> Vec<String> {
+        let site = escape(site.as_str());
+        let after_all = ["again.fetch", &site, family.report().as_str(), "*.*", "ended"];
+        vec![self.below(&[family.as_str(), "ended", &site, "*"]), self.below(&after_all)]
+    }
+
+    /// The announcements of one session's recordings.
+    pub fn recordings_due_of(&self, site: &SiteHost, lsid: &Lsid) -> String {
+        self.below(&["recording.due", &escape(site.as_str()), "*", &escape(lsid.as_str()), "*"])
+    }
+
     /// All that is asked of the fetchers again for one site.
     pub fn again_fetch_of(&self, site: &SiteHost) -> String {
         self.below(&["again.fetch", &escape(site.as_str()), ">"])

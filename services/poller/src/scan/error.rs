@@ -43,4 +43,28 @@ pub(crate) enum ScanError {
         #[source]
         cause: BucketError,
     },
+    /// What was looked at again could not be read or kept.
+    #[error("could not keep how far second looks at the sessions of {site} got")]
+    Looks {
+        /// The site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: BucketError,
+    },
+    /// Whose turn it is to scan could not be read or kept.
+    #[error("could not take the turn to scan {site}")]
+    Turn {
+        /// The site.
+        site: SiteHost,
+        /// Why.
+        #[source]
+        cause: ChangeError,
+    },
+    /// This process was so slow that another one took over.
+    #[error("another poller has taken over the scan of {site}")]
+    TakenOver {
+        /// The site.
+        site: SiteHost,
+    },
 }
