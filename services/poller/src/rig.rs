@@ -100,11 +100,15 @@ impl Rig {
     }
 
     pub fn again(&self, lsid: &str) -> Fact {
+        self.again_as(lsid, "ended")
+    }
+
+    pub fn again_as(&self, lsid: &str, ask: &str) -> Fact {
         let lsid: Lsid = lsid.parse().expect("an LSID");
         Fact::Again(Again {
             artifact: ArtifactId::report(self.host(), Family::Session, lsid),
             to: Asked::Fetch,
-            ask: "ended".to_owned(),
+            ask: ask.to_owned(),
             mode: AgainMode::EvenIfDone,
             why: String::new(),
             asked_by: "test".to_owned(),
@@ -162,7 +166,11 @@ pub fn site_table(label: &str, site: &RunningSimulator) -> String {
 
 pub fn settings(text: &str) -> Settings {
     let secret = Options::default().client_secret;
-    let env = |name: &str| (name == "SECRET").then(|| secret.clone());
+    let env = |name: &str| match name {
+        "SECRET" => Some(secret.clone()),
+        "PATH" => Some("drawn-at-random-1".to_owned()),
+        _ => None,
+    };
     let text =
         format!("{text}\n[destination.archive]\ntype = \"files\"\nurl = \"file:///srv/archive\"\n");
     let needs = Needs { sites: true, destinations: false };

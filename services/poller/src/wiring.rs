@@ -1,16 +1,18 @@
 use std::process::ExitCode;
 
 use appliance::{Clients, ClientsError};
-use domain::Kind;
+use domain::{Family, Kind};
 use queue::{BucketError, ConnectError, Log, LogOptions, RunnerState};
 use service::{Exit, Health};
 use settings::{Needs, Settings};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::events::{EventsError, listen};
 use crate::round::Round;
 use crate::scan::{Records, Scanner};
 use crate::site_scans::SiteScans;
+use crate::waker::Waker;
 use crate::{ChangeError, RunRecord, Runs};
 
 /// Why a poller ended early.
@@ -25,6 +27,9 @@ pub enum PollerError {
     /// A site without a client.
     #[error("the poller can't ask every site")]
     Clients(#[source] ClientsError),
+    /// Outbound events can't be taken.
+    #[error("the poller can't take the appliances' events")]
+    Events(#[source] EventsError),
     /// A run that was asked for could not be kept.
     #[error("the poller could not keep a run's record")]
     Run(#[source] ChangeError),
@@ -70,7 +75,15 @@ pub async fn run(
     // A poller without schedules is ready to do nothing.
     let whole = health.component("poller");
     let mut tasks = JoinSet::new();
-    for round in rounds(settings, log, clients).await? {
+    let (rounds, wakers) = rounds(settings, log, clients).await?;
+    if let Some(events) = &settings.events {
+        let listening = listen(settings, events, wakers.clone(), stop.child_token());
+        listening.await.map_err(PollerError::Events)?;
+        for waker in wakers {
+            tasks.spawn(waker.go_on(stop.child_token()));
+        }
+    }
+    for round in rounds {
         let site = settings.site(&round.site).map_or(round.site.as_str(), |site| &site.label);
         let part = health.component(format!("poller of {site} for {}", round.schedule));
         tasks.spawn(round.go_on(part, stop.child_token()));
@@ -93,7 +106,7 @@ pub async fn run_once(
     stop: &CancellationToken,
 ) -> Result<Swept, PollerError> {
     let mut tasks = JoinSet::new();
-    for round in rounds(settings, log, clients).await? {
+    for round in rounds(settings, log, clients).await?.0 {
         let stop = stop.child_token();
         tasks.spawn(async move { round.once(&stop).await });
     }
@@ -112,21 +125,29 @@ pub async fn run_once(
     Ok(swept)
 }
 
-/// One round for each schedule and site of its transfers; the rounds of one site share its client.
+/// One round for each schedule and site of its transfers, and a waker for each site whose sessions any of them wants; all
+/// of one site share its client, and its scans take turns.
 async fn rounds(
     settings: &Settings,
     log: &Log,
     clients: &Clients,
-) -> Result<Vec<Round>, PollerError> {
+) -> Result<(Vec<Round>, Vec<Waker>), PollerError> {
     let holder = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runs = Runs::open(log).await.map_err(PollerError::Records)?;
     let records = Records::open(log, &holder).await.map_err(PollerError::Records)?;
-    let mut rounds = Vec::new();
+    let (mut rounds, mut wakers) = (Vec::new(), Vec::new());
     for site in &settings.sites {
         let client = clients.of(&site.host).expect("every site of the settings has one").clone();
         let scanner = Scanner::new(client, log.clone(), records.clone(), site);
         let scans = SiteScans::new(log, &site.host, scanner, &holder);
         let scans = scans.await.map_err(PollerError::Records)?;
+        if settings
+            .kinds_of_site(&site.host)
+            .iter()
+            .any(|kind| kind.family() == Some(Family::Session))
+        {
+            wakers.push(Waker::new(&site.label, scans.clone()));
+        }
         for schedule in &settings.schedules {
             let transfers = schedule.transfers.iter().filter(|of| of.site == site.host);
             let kinds: Vec<Kind> = transfers.flat_map(|of| of.kinds.iter().copied()).collect();
@@ -146,7 +167,7 @@ async fn rounds(
             });
         }
     }
-    Ok(rounds)
+    Ok((rounds, wakers))
 }
 
 #[cfg(test)]

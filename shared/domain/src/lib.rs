@@ -26,6 +26,7 @@ mod revision;
 mod schedule;
 mod site;
 mod time;
+mod wake;
 mod watermark;
 
 pub use artifact::{ArtifactId, ArtifactKey, Instance, InvalidArtifact};
@@ -48,4 +49,5 @@ pub use schedule::{
 };
 pub use site::{InvalidSite, SiteHost};
 pub use time::{ApplianceTime, Slot};
+pub use wake::Wakes;
 pub use watermark::{Coverage, Reach, Reading, Stretch};

@@ -16,6 +16,7 @@
 mod checks;
 mod destination;
 mod destination_reading;
+mod events;
 mod load;
 mod nearest;
 mod problem;
@@ -28,6 +29,7 @@ mod site;
 mod url;
 
 pub use destination::{Destination, FilesTarget, Formats, SqlEngine, SqlTarget, Target};
+pub use events::{Events, InvalidNetwork, Network};
 pub use load::{FILE_BYTES_MAX, FILE_DEFAULT, FILE_VARIABLE, SettingsError, load, parse};
 pub use problem::{Position, Problem, Problems};
 pub use schedule::{Schedule, Transfer};

@@ -11,8 +11,8 @@ use crate::nearest::nearest;
 use crate::reader::{Context, Entry, TableReader, Value};
 use crate::schedule::Named;
 use crate::{
-    Destination, Log, Needs, Position, Problem, Problems, Retry, Schedule, Service, Settings, Site,
-    Staging, checks,
+    Destination, Events, Log, Needs, Position, Problem, Problems, Retry, Schedule, Service,
+    Settings, Site, Staging, checks,
 };
 
 /// The settings file unless one is named.
@@ -128,6 +128,7 @@ fn whole<'a>(context: &'a Context<'a>, document: &'a DeTable<'a>) -> Option<Sett
     let staging = root.section("staging").map(Staging::read);
     let service = root.section("service").map(Service::read);
     let retry = root.section("retry").map(Retry::read);
+    let events = root.section("events").map(Events::read);
     let sites = root.entries("site");
     let destinations = root.entries("destination");
     let schedules = root.entries("schedule");
@@ -158,6 +159,7 @@ fn whole<'a>(context: &'a Context<'a>, document: &'a DeTable<'a>) -> Option<Sett
         staging,
         service: service.unwrap_or_default(),
         retry: retry.unwrap_or_default(),
+        events: events.flatten(),
         time_zone: time_zone.unwrap_or(Tz::UTC),
         sites: read_sites.into_iter().collect::<Option<_>>()?,
         destinations: read_destinations.into_iter().collect::<Option<_>>()?,

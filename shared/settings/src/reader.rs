@@ -139,6 +139,10 @@ impl<'a> TableReader<'a> {
         TableReader { context, name, at, table, asked: Vec::new(), missing: Vec::new() }
     }
 
+    pub(crate) fn needs(&self) -> Needs {
+        self.context.needs
+    }
+
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use chrono_tz::Tz;
 use domain::{Digest, Kind, SiteHost};
 
-use crate::{Destination, Log, Problem, Retry, Schedule, Service, Site, Staging, Transfer};
+use crate::{Destination, Events, Log, Problem, Retry, Schedule, Service, Site, Staging, Transfer};
 
 /// The settings, validated: every label that they name exists, every kind can go where it is sent.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Settings {
     pub service: Service,
     /// Retries.
     pub retry: Retry,
+    /// Where the appliances' outbound events are taken. None is nowhere.
+    pub events: Option<Events>,
     /// The zone that times of day are in; UTC unless set.
     pub time_zone: Tz,
     /// The sites, in the order of the file.

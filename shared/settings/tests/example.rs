@@ -10,7 +10,7 @@ use settings::{Needs, Problem, Secret, Settings, SettingsError, Target, load, pa
 const EXAMPLE: &str = include_str!("../../../schema/settings/sluice.example.toml");
 
 fn env(variable: &str) -> Option<String> {
-    Some(format!("hunter2 of {variable}"))
+    Some(format!("hunter2-of-{variable}"))
 }
 
 /// The example in a folder of its own, beside the secret's file that it names.
@@ -113,7 +113,7 @@ fn what_no_transfer_names_is_a_warning() {
 fn secrets_are_resolved_and_never_printed() {
     let settings = example();
     let exposed = |secret: &Secret| secret.expose().expect("all were needed").to_owned();
-    assert_eq!(exposed(&settings.sites[0].client_secret), "hunter2 of HQ_CLIENT_SECRET");
+    assert_eq!(exposed(&settings.sites[0].client_secret), "hunter2-of-HQ_CLIENT_SECRET");
     assert_eq!(exposed(&settings.sites[1].client_secret), "from the file");
     let printed = format!("{settings:?} {settings:#?}");
     assert!(!printed.contains("hunter2"), "{printed}");

@@ -10,6 +10,10 @@ pub struct SettingsFile {
     pub files_of_all_kinds: bool,
     /// Whether the second site has transfers.
     pub second_site: bool,
+    /// How often the schedules run.
+    pub every: &'static str,
+    /// More settings, as they stand in the file.
+    pub more: String,
     /// The destinations.
     pub destinations: Destinations,
 }
@@ -31,6 +35,8 @@ impl Default for SettingsFile {
             shared: None,
             files_of_all_kinds: true,
             second_site: true,
+            every: "1m",
+            more: String::new(),
             destinations: Destinations {
                 files: vec!["files"],
                 sqlite: vec!["sessions.db"],
@@ -52,7 +58,7 @@ pub(crate) struct SiteOf<'a> {
 
 impl SettingsFile {
     pub(crate) fn text(&self, folder: &Path, sites: &[SiteOf<'_>]) -> String {
-        let mut text = String::new();
+        let mut text = self.more.clone();
         let folder = folder.display();
         if let Some((log, staging)) = &self.shared {
             write!(text, "[log]\nurl = {log:?}\n[staging]\nurl = {staging:?}\n").expect("a string");
@@ -100,7 +106,7 @@ impl SettingsFile {
             let label = site.label;
             let lines =
                 transfers.iter().map(|(destination, kinds)| transfer(label, destination, kinds));
-            text += &schedule(label, "1m", lines.collect());
+            text += &schedule(label, self.every, lines.collect());
             if self.files_of_all_kinds {
                 let backups = self.destinations.files.iter();
                 let lines = backups.map(|name| transfer(label, name, r#""site-backup""#));

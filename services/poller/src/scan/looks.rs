@@ -28,22 +28,26 @@ impl Scan<'_> {
     /// Has those reports fetched again that were staged when their sessions had just ended.
     pub(super) async fn look_again(&mut self) -> Result<(), ScanError> {
         for look in Look::ALL {
-            self.look(look).await?;
+            self.look_at(look, Utc::now()).await?;
         }
         Ok(())
     }
 
-    async fn look(&mut self, look: Look) -> Result<(), ScanError> {
+    pub(super) async fn look_at(
+        &mut self,
+        look: Look,
+        now: DateTime<Utc>,
+    ) -> Result<(), ScanError> {
         let (site, looks) = (self.scanner.client.site(), &self.scanner.records.looks);
         let kept = |cause: BucketError| ScanError::Looks { site: site.clone(), cause };
         let key = key(site, self.family, look);
         let mut record = read(looks, &key).await.map_err(kept)?;
         for _ in 0..BATCHES_MAX {
-            if record.next_at.is_some_and(|next_at| Utc::now() < next_at) {
+            if record.next_at.is_some_and(|next_at| now < next_at) {
                 break;
             }
             self.found.looks += self
-                .ask(look, &mut record)
+                .ask(look, now, &mut record)
                 .await
                 .map_err(|cause| self.scanner.announcing(cause))?;
             // Two pollers at once do the same: every look is asked for once.
@@ -53,9 +57,13 @@ impl Scan<'_> {
     }
 
     /// Asks for the looks of one batch, and says how many were not asked for before.
-    async fn ask(&self, look: Look, record: &mut LookRecord) -> Result<u64, LogError> {
+    async fn ask(
+        &self,
+        look: Look,
+        now: DateTime<Utc>,
+        record: &mut LookRecord,
+    ) -> Result<u64, LogError> {
         let (log, site) = (&self.scanner.log, self.scanner.client.site());
-        let now = Utc::now();
         let batch = log
             .ended_after(site, self.family, record.position, look.due_before(now), BATCH_MAX)
             .await?;

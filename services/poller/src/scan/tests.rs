@@ -1,5 +1,8 @@
 use appliance_simulator::{Fault, Options};
-use domain::Family;
+use chrono::Utc;
+use domain::facts::{ArtifactStaged, Cause, ClaimCheck};
+use domain::{ArtifactId, Family, Look, Particulars};
+use messages::Fact;
 
 use super::Found;
 use crate::rig::{Rig, at, scan, until};
@@ -250,4 +253,110 @@ async fn a_listing_that_is_suspiciously_large_is_had_in_parts() {
     assert_eq!(rig.due().await, sessions);
     let whole_days = 90 + 89;
     assert!(rig.listings() > whole_days + 4, "{} listings: nothing was split", rig.listings());
+}
+
+/// What a fetcher leaves of a report, with the session's end as the report says it.
+async fn stage(rig: &Rig, lsid: &str) {
+    let lsid: domain::Lsid = lsid.parse().expect("an LSID");
+    let ended = rig.site.sessions().into_iter().find(|session| session.lsid == lsid.as_str());
+    let ended = ended.and_then(|session| session.end).map(|end| at(end).instant());
+    let digest = domain::Digest::of(b"a report");
+    let staged = Fact::ArtifactStaged(ArtifactStaged {
+        artifact: ArtifactId::report(rig.host(), Family::Session, lsid),
+        claim: ClaimCheck {
+            object: "an object".to_owned(),
+            size: 8,
+            digest,
+            content: digest,
+            extension: "xml".to_owned(),
+        },
+        particulars: Particulars { ended, ..Particulars::default() },
+        staged_at: Utc::now(),
+        cause: Cause { subject: "test".to_owned(), sequence: 1 },
+        revision: None,
+    });
+    rig.log.publish(&staged).await.expect("the server runs");
+}
+
+/// The look as if it were due at once: so much is passed over of what there is to wait for.
+async fn looks_asked(rig: &Rig, look: Look) -> u64 {
+    let scanner = rig.scanner("one").await;
+    let mut found = Found::default();
+    let mut memory = super::Memory::default();
+    let mut scan = super::Scan {
+        scanner: &scanner,
+        family: Family::Session,
+        memory: &mut memory,
+        found: &mut found,
+    };
+    scan.look_at(look, Utc::now() + look.after()).await.expect("the server runs");
+    found.looks
+}
+
+#[tokio::test]
+async fn what_was_fetched_fresh_is_looked_at_again_after_an_hour_and_after_a_day() {
+    let rig = Rig::new(Options { sessions: 40, days: 80, ..Options::default() }).await;
+    let fresh = rig.site.add_sessions(3);
+    rig.scan().await;
+    for lsid in rig.sessions(|session| session.end.is_some()) {
+        if lsid != fresh[2] {
+            stage(&rig, &lsid).await;
+        }
+    }
+    assert_eq!(rig.scan().await.looks, 0, "it is too early");
+    let due = rig.due().await;
+    assert_eq!(looks_asked(&rig, Look::Hour).await, 2, "not the old ones, nor what is not fetched");
+    assert_eq!(looks_asked(&rig, Look::Hour).await, 0, "once");
+    let days = looks_asked(&rig, Look::Day).await;
+    assert!((2..6).contains(&days), "{days}");
+    assert_eq!(rig.due().await, due + 2 + days);
+    for ask in ["look-1h", "look-24h"] {
+        assert!(rig.held(rig.again_as(&fresh[0], ask)).await);
+    }
+}
+
+#[tokio::test]
+async fn the_daily_scan_announces_what_was_missed_and_counts_it() {
+    let rig = Rig::new(few()).await;
+    rig.scan().await;
+    // A report that appears much later than any overlap.
+    rig.site.advance_clock(60);
+    let late = rig.site.add_sessions(1);
+    let until = rig.site.now() + 40_000;
+    rig.site.add_fault(Fault::Late { lsids: late.into_iter().collect(), until });
+    rig.site.advance_clock(20_000);
+    assert_eq!(rig.scan().await.sessions, 0);
+    rig.site.advance_clock(30_000);
+    rig.scan().await;
+    // A day goes by on our clock: the record is set back.
+    let yesterday = async || {
+        let daily = rig.log.bucket::<super::daily::DailyRecord>("daily").await.expect("it runs");
+        let key = format!("{}.session", messages::escape(rig.host().as_str()));
+        let record = daily.get(&key).await.expect("it runs").expect("it was noted").value;
+        let began_at = record.began_at - chrono::TimeDelta::hours(24);
+        daily.put(&key, &super::daily::DailyRecord { began_at, ..record }).await.expect("it runs");
+    };
+    yesterday().await;
+    let scanned = rig.scan().await;
+    let before = rig.listings();
+    assert_eq!(rig.scan().await.missed, 0, "it was today");
+    assert!(rig.listings() - before < 10);
+    yesterday().await;
+    assert_eq!(rig.scan().await.missed, 0, "a good day");
+    // Each jump of the stand-in's clock is a jump for the poller, so that the overlap alone may find it.
+    assert!(scanned.missed <= 1);
+    rig.expect_announced(&rig.sessions(|session| session.end.is_some())).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_on_leaves_no_late_report_behind() {
+    let rig = Rig::new(few()).await;
+    rig.scan().await;
+    let late = rig.site.add_sessions(1);
+    let until = rig.site.now() + 7_260;
+    rig.site.add_fault(Fault::Late { lsids: late.into_iter().collect(), until });
+    rig.site.add_fault(Fault::ClockOffset { seconds: 7_200 });
+    assert_eq!(rig.scan().await.sessions, 0);
+    rig.site.advance_clock(61);
+    assert_eq!(rig.scan().await.sessions, 1, "it ended two hours ago, by this clock");
 }
