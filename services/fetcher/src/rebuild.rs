@@ -105,15 +105,14 @@ async fn held_last(staging: &Staging) -> Result<Vec<Revision>, RebuildError> {
 }
 
 async fn rebuild(log: &Log, staging: &Staging) -> Result<Rebuilt, RebuildError> {
-    let months = staging.months().await.map_err(RebuildError::Staging)?;
-    // The reports last: what they name is then known to be staged. The months of one artifact stay in their order.
+    let days = staging.days().await.map_err(RebuildError::Staging)?;
+    // The reports last: what they name is then known to be staged. The days of one artifact stay in their order.
     let (reports, files): (Vec<_>, Vec<_>) =
-        months.into_iter().partition(|month| month.split('/').nth(1).is_some_and(is_report));
+        days.into_iter().partition(|day| day.split('/').nth(1).is_some_and(is_report));
     let mut rebuilt = Rebuilt::default();
-    for month in files.iter().chain(&reports) {
-        let of_month = staging
-            .laid(month)
-            .map_err(RebuildError::Staging)
+    for day in files.iter().chain(&reports) {
+        let laid = staging.laid(day).await.map_err(RebuildError::Staging)?;
+        let of_day = futures::stream::iter(laid.into_iter().map(Ok))
             .map_ok(|laid| put_back(log, staging, laid))
             .try_buffer_unordered(ARTIFACTS_IN_FLIGHT_MAX)
             .try_fold(Rebuilt::default(), |sum, one| async move {
@@ -123,9 +122,9 @@ async fn rebuild(log: &Log, staging: &Staging) -> Result<Rebuilt, RebuildError> 
                 })
             })
             .await?;
-        rebuilt.facts += of_month.facts;
-        rebuilt.announced += of_month.announced;
-        tracing::info!(month, facts = of_month.facts, "put facts back into the log");
+        rebuilt.facts += of_day.facts;
+        rebuilt.announced += of_day.announced;
+        tracing::info!(day, facts = of_day.facts, "put facts back into the log");
     }
     Ok(rebuilt)
 }

@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use chrono::{DateTime, Utc};
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
-use objects::{Object, StoreError};
+use futures::TryStreamExt;
+use objects::StoreError;
 
 use crate::Staging;
-use crate::name::FACT_SUFFIX;
+use crate::name::{FACT_SUFFIX, artifact_part};
 
 /// An object with a fact beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,48 +19,51 @@ pub struct Laid {
     pub size: u64,
 }
 
-/// What lies in the folder of one artifact, while it is listed.
+/// What lies of one artifact in a folder.
 #[derive(Default)]
-struct Folder {
-    name: String,
+struct Attempts {
     sizes: HashMap<String, u64>,
     facts: Vec<String>,
 }
 
 impl Staging {
-    /// The folders `<site>/<kind>/<month>` that hold something: of one site and kind in the order of their months.
+    /// The folders `<site>/<kind>/<day>` that hold something: of one site and kind in the order of their days.
     ///
     /// # Errors
     /// When the store can't be listed.
-    pub async fn months(&self) -> Result<BTreeSet<String>, StoreError> {
+    pub async fn days(&self) -> Result<BTreeSet<String>, StoreError> {
         let mut objects = self.objects("");
-        let mut months = BTreeSet::new();
+        let mut days = BTreeSet::new();
         while let Some(object) = objects.try_next().await? {
-            let mut ends = object.name.match_indices('/').map(|(at, _)| at);
-            if let Some(end) = ends.nth(2)
-                && !months.contains(&object.name[..end])
+            if let Some((folder, _)) = object.name.rsplit_once('/')
+                && !days.contains(folder)
             {
-                months.insert(object.name[..end].to_owned());
+                days.insert(folder.to_owned());
             }
         }
-        Ok(months)
+        Ok(days)
     }
 
-    /// The objects of a month that have a fact beside them, artifact by artifact. Memory is bounded by what one artifact
-    /// has: a store lists a folder's content in one go.
-    pub fn laid(&self, month: &str) -> BoxStream<'static, Result<Vec<Laid>, StoreError>> {
-        let listing = self.list_all(month).map(Some).chain(futures::stream::iter([None]));
-        listing
-            .scan(Folder::default(), |folder, object| {
-                let whole = match object {
-                    Some(Ok(object)) => Ok(folder.take(object)),
-                    Some(Err(error)) => Err(error),
-                    None => Ok(Some(std::mem::take(folder).laid())),
-                };
-                std::future::ready(Some(whole))
-            })
-            .try_filter_map(|whole| std::future::ready(Ok(whole.filter(|laid| !laid.is_empty()))))
-            .boxed()
+    /// The objects of a day that have a fact beside them, each artifact's together. Memory is bounded by the names of
+    /// what was staged on that day.
+    ///
+    /// # Errors
+    /// When the store can't be listed.
+    pub async fn laid(&self, day: &str) -> Result<Vec<Vec<Laid>>, StoreError> {
+        let mut artifacts: HashMap<String, Attempts> = HashMap::new();
+        let mut listing = self.list_all(day);
+        while let Some(found) = listing.try_next().await? {
+            let fact = found.name.strip_suffix(FACT_SUFFIX);
+            let object = fact.unwrap_or(&found.name);
+            let attempts = artifacts.entry(artifact_part(object).to_owned()).or_default();
+            if fact.is_some() {
+                attempts.facts.push(object.to_owned());
+            } else {
+                attempts.sizes.insert(object.to_owned(), found.size);
+            }
+        }
+        let laid = artifacts.into_values().map(Attempts::laid);
+        Ok(laid.filter(|laid| !laid.is_empty()).collect())
     }
 
     /// The objects whose facts were laid last, by the store's clock, up to this many.
@@ -83,24 +85,9 @@ impl Staging {
     }
 }
 
-impl Folder {
-    /// Takes one more; gives what the folder before had, if this is in the next.
-    fn take(&mut self, object: Object) -> Option<Vec<Laid>> {
-        let name = object.name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut whole = None;
-        if name != self.name {
-            let next = Folder { name: name.to_owned(), ..Folder::default() };
-            whole = Some(std::mem::replace(self, next).laid());
-        }
-        match object.name.strip_suffix(FACT_SUFFIX) {
-            Some(of) => self.facts.push(of.to_owned()),
-            None => drop(self.sizes.insert(object.name, object.size)),
-        }
-        whole
-    }
-
+impl Attempts {
     fn laid(self) -> Vec<Laid> {
-        let Folder { sizes, facts, .. } = self;
+        let Attempts { sizes, facts } = self;
         let with_size =
             |object: String| sizes.get(&object).map(|size| Laid { size: *size, object });
         facts.into_iter().filter_map(with_size).collect()

@@ -31,6 +31,11 @@ pub(crate) fn object_name(
     format!("{site}/{kind}/{day}/{key}{instance}.{attempt}-{random:08x}.{extension}")
 }
 
+/// The part of an object's name that all attempts of its artifact on that day share.
+pub(crate) fn artifact_part(object: &str) -> &str {
+    object.rsplitn(3, '.').last().unwrap_or(object)
+}
+
 /// One segment of a name from a text that comes from outside: nothing in it separates, hides or leaves the folder.
 fn segment(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -88,6 +93,14 @@ mod tests {
             named("0123abcd", "flv"),
             "access.example.com/command-shell-recording/1970-01-01/0123abcd-2.19700101T000000Z-000000ab.flv"
         );
+    }
+
+    #[test]
+    fn the_attempts_of_an_artifact_share_a_part_of_their_names_with_nobody_else() {
+        let artifact = recording("0123.abcd");
+        let name = |random| object_name(&artifact, "flv", DateTime::UNIX_EPOCH, random);
+        assert_eq!(artifact_part(&name(1)), artifact_part(&name(2)));
+        assert!(artifact_part(&name(1)).ends_with("/0123.abcd-2"), "{}", name(1));
     }
 
     #[test]

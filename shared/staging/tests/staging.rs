@@ -156,10 +156,9 @@ async fn facts_are_gone_through_artifact_by_artifact_and_never_without_their_obj
         objects.push(staged.object);
     }
     std::fs::remove_file(folder.path().join(&objects[3])).expect("it is there");
-    let months = staging.months().await.expect("it can be listed");
-    assert_eq!(months.len(), 1, "{months:?}");
-    let month = months.first().expect("there is one");
-    let laid: Vec<_> = staging.laid(month).try_collect().await.expect("it can be listed");
+    let days = staging.days().await.expect("it can be listed");
+    let day = days.first().expect("there is one");
+    let laid = staging.laid(day).await.expect("it can be listed");
     let [laid] = laid.as_slice() else { panic!("one artifact: {laid:?}") };
     let mut sizes: Vec<u64> = laid.iter().map(|laid| laid.size).collect();
     sizes.sort_unstable();

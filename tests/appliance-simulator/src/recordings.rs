@@ -118,7 +118,7 @@ impl Content {
     }
 
     /// The rest from this byte on, none of what stands before it being made.
-    pub(crate) fn from_byte(mut self, from: u64) -> impl Iterator<Item = Bytes> {
+    pub(crate) fn beginning_at(mut self, from: u64) -> impl Iterator<Item = Bytes> {
         let chunk_bytes = CHUNK_BYTES as u64;
         let whole = from.min(self.left) / chunk_bytes;
         if whole > 0 {
@@ -204,7 +204,7 @@ mod tests {
         let whole = content(&options, 0);
         for from in [0, 1, 65_535, 65_536, 65_537, 131_072, 200_000, 200_001, 300_000] {
             let content = recording_bytes(&options, "0a1b", RecordingKind::CommandShell, 0);
-            let rest: Vec<u8> = content.from_byte(from).flatten().collect();
+            let rest: Vec<u8> = content.beginning_at(from).flatten().collect();
             assert_eq!(rest, whole[whole.len().min(from as usize)..], "{from}");
         }
         let anew =

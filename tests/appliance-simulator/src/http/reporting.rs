@@ -173,7 +173,7 @@ fn recording(
         _ => site.faults.take_break(&lsid, kind, from),
     };
     let in_flight = Some(site.tally.begin_recording());
-    let content = content.from_byte(from);
+    let content = content.beginning_at(from);
     let body = match broken_at.map(|at| at.saturating_sub(from)) {
         Some(bytes) => streamed(cut_after(content, bytes), in_flight),
         None => streamed(content.map(Ok), in_flight),
