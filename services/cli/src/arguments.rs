@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Check,
     /// Show sites, schedules, destinations and what waits for them, dead letters
     Status,
+    /// Compare each appliance with the log, and the log with staging and each destination's ledger; what is missing is
+    /// asked for again, once. Some `sluice up`, or pollers, fetchers and sinks, have to run to bring it
+    Reconcile(Reconcile),
     /// List, show, retry or discard what could not succeed
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -38,6 +41,25 @@ pub(crate) struct Up {
     /// Run each schedule once, wait until all is delivered, print what was done, and end
     #[arg(long)]
     pub once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// Only what ended on or after this day or instant, such as 2026-11-22 or 2026-11-22T08:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only what ended before this day or instant
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Only this site of the settings
+    #[arg(long, value_name = "LABEL")]
+    pub site: Option<String>,
+    /// Of the destinations, only this one
+    #[arg(long, value_name = "LABEL")]
+    pub to: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,8 @@
 //! **Purpose.** `sluice up` runs every service in one process, with a NATS server of its own where the settings name
 //! none; the other commands look at the log and at what the settings name, and act on dead letters.
 //!
-//! **Facts in and out.** In: all, to be shown. Out: Again for a dead letter that is retried.
+//! **Facts in and out.** In: all, to be shown. Out: Again for a dead letter that is retried and for what a
+//! reconciliation misses, and the ends of sessions that the log lacks.
 //!
 //! **Why a repeat is harmless.** The services are; a command that acts publishes facts that are created once.
 //!
@@ -16,6 +17,7 @@ mod data_dir;
 mod dead_letters;
 mod failed;
 mod once;
+mod reconcile;
 mod status;
 mod table;
 mod up;
@@ -62,6 +64,7 @@ async fn run(
         Command::Check => check::check(&settings, data_dir).await,
         Command::Status => status::status(&settings, data_dir).await,
         Command::DeadLetters(command) => dead_letters::run(command, &settings, data_dir).await,
+        Command::Reconcile(wanted) => reconcile::run(&wanted, &settings, data_dir).await,
         Command::EmbeddedBroker(_) => {
             unreachable!("it has been dealt with before the settings are read")
         }
@@ -73,7 +76,9 @@ impl Command {
     /// Whose secrets the command needs.
     fn needs(&self) -> Needs {
         match self {
-            Command::Up(_) | Command::Check => Needs { sites: true, destinations: true },
+            Command::Up(_) | Command::Check | Command::Reconcile(_) => {
+                Needs { sites: true, destinations: true }
+            }
             Command::Status | Command::DeadLetters(_) | Command::EmbeddedBroker(_) => {
                 Needs { sites: false, destinations: false }
             }

@@ -25,6 +25,7 @@ mod bulk;
 mod failure;
 mod file;
 mod rebuild;
+mod reconcile;
 mod report;
 mod wanted;
 mod wiring;
@@ -32,5 +33,6 @@ mod worker;
 
 pub use agreement::agreed;
 pub use rebuild::{RebuildError, Rebuilt, agree};
+pub use reconcile::reconcile;
 pub use wiring::{FetcherError, run, standalone};
 pub use worker::Fetcher;

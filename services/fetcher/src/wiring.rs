@@ -2,7 +2,9 @@ use std::process::ExitCode;
 
 use appliance::{Clients, ClientsError};
 use domain::Kind;
-use queue::{ConnectError, Log, LogOptions, Route, RunError, Runner, RunnerOptions, RunnerState};
+use queue::{
+    ConnectError, Log, LogOptions, Period, Route, RunError, Runner, RunnerOptions, RunnerState,
+};
 use service::{Exit, Health};
 use settings::{Needs, Settings, Site};
 use staging::{Staging, StagingError};
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Fetcher;
 use crate::agreement::{agreed, keep_agreed};
 use crate::bulk::BULK_SESSIONS_MAX;
+use crate::reconcile::reconcile;
 
 /// Requests for reports of one site at a time, in this process. Few, because each asks for many: the more slots, the
 /// fewer sessions wait for one.
@@ -74,6 +77,7 @@ pub async fn run(
     let mut runs = JoinSet::new();
     for site in &settings.sites {
         let client = clients.of(&site.host).expect("every site of the settings has one");
+        tokio::spawn(daily(log.clone(), settings.clone(), site.clone(), stop.child_token()));
         for (name, routes, slots) in routes(log, settings, site) {
             let fetcher = Fetcher::new(log.clone(), staging.clone(), client.clone());
             let runner = Runner::new(
@@ -98,6 +102,13 @@ pub async fn run(
         }
     }
     first_error.map_or(Ok(()), Err)
+}
+
+/// Compares what was due of a site with what was staged, once a day, until told to stop.
+async fn daily(log: Log, settings: Settings, site: Site, stop: CancellationToken) {
+    let compare = async || Ok(reconcile(&log, &settings, &site, Period::default()).await?);
+    let name = format!("staging {}", site.host);
+    stop.run_until_cancelled(queue::daily(log.clone(), name, compare)).await;
 }
 
 /// The routes of one site, in two runners: small answers, and large files that take a download slot each.

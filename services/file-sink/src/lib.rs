@@ -18,6 +18,7 @@ mod directory;
 mod entry;
 mod failure;
 mod place;
+mod reconcile;
 mod service;
 mod streaming;
 mod wiring;
@@ -28,5 +29,6 @@ pub use directory::{
     RouteMarks, Rules, Settled, Temporary, Wanted, WithoutIdentity, WriteError, Written,
 };
 pub use entry::{Entry, Stamp, State, UnexpectedEvent};
+pub use reconcile::{ReconcileError, reconcile};
 pub use service::{FileSinkError, check, example_names, run, standalone};
 pub use worker::FileSink;

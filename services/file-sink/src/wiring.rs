@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use domain::Retention;
-use queue::{Log, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState};
+use queue::{Log, Period, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState};
 use service::Health;
 use settings::{Destination, FilesTarget, Settings};
 use staging::Staging;
 use tokio_util::sync::CancellationToken;
 
+use crate::reconcile::compare;
 use crate::streaming::blocking;
 use crate::{Directory, DirectoryError, FileSink, Rules, WithoutIdentity};
 
@@ -38,6 +39,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let routes = routes(log, settings, destination, &directory);
+    tokio::spawn(daily(log, settings, destination, &directory, stop));
     let sink = FileSink::new(log.clone(), staging.clone(), directory, target.formats.clone());
     let options = RunnerOptions {
         retry: RetryPolicy::from_settings(&settings.retry),
@@ -47,6 +49,27 @@ pub async fn run(
     let component = health.component(format!("file-sink of {}", destination.label));
     tokio::spawn(component.follow(runner.state(), RunnerState::reason));
     runner.run(stop.child_token()).await
+}
+
+/// Compares the directory with the log once a day, until told to stop.
+fn daily(
+    log: &Log,
+    settings: &Settings,
+    destination: &Destination,
+    directory: &Arc<Directory>,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let (log, settings, destination) = (log.clone(), settings.clone(), destination.clone());
+    let (directory, stop) = (Arc::clone(directory), stop.clone());
+    async move {
+        let compare = async || {
+            let directory = Arc::clone(&directory);
+            let all = Period::default();
+            Ok(compare(&log, &settings, &destination, directory, None, all).await?)
+        };
+        let name = format!("destination {}", directory.identity());
+        stop.run_until_cancelled(queue::daily(log.clone(), name, compare)).await;
+    }
 }
 
 fn routes(

@@ -19,6 +19,7 @@
 mod abandoned;
 mod change;
 mod events;
+mod compare;
 #[cfg(test)]
 mod rig;
 mod round;
@@ -32,5 +33,6 @@ mod wiring;
 
 pub use change::ChangeError;
 pub use events::EventsError;
+pub use compare::{CompareError, Compared, compare};
 pub use runs::{Lease, RunRecord, Runs};
 pub use wiring::{PollerError, Swept, run, run_once, standalone};

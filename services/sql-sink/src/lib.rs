@@ -14,9 +14,11 @@
 //! deleting sessions, and reading the tables to learn what was delivered (the ledger says it).
 
 pub mod columns;
+mod reconcile;
 pub mod store;
 mod wiring;
 mod worker;
 
+pub use reconcile::{ReconcileError, reconcile};
 pub use wiring::{SqlSinkError, check, run, standalone};
 pub use worker::{SqlSink, WorkError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use domain::Kind;
 use queue::{
-    BoxError, ConnectError, Failure, KnownDestination, Log, LogOptions, RetryPolicy, Route,
+    BoxError, ConnectError, Failure, KnownDestination, Log, LogOptions, Period, RetryPolicy, Route,
     RunError, Runner, RunnerOptions, RunnerState,
 };
 use service::{Exit, Health, HealthHandle};
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::SqlSink;
+use crate::reconcile::compare;
 use crate::store::{SqlServer, Sqlite, Store, StoreError};
 
 /// How long to wait before a database that can't be opened is tried again.
@@ -191,6 +192,7 @@ async fn serve<S: Store>(
     routes.push(Route::again_deliver(log, store.identity()));
     let routes = routes.into_iter().map(|route| route.batched(target.batch_sessions_max)).collect();
     let sink = SqlSink::new(store, log.clone(), staging.clone(), target.store_system_information);
+    tokio::spawn(daily(house, destination, sink.store()));
     let runner = Runner::new(
         log.clone(),
         sink,
@@ -202,6 +204,23 @@ async fn serve<S: Store>(
     );
     tokio::spawn(component.follow(runner.state(), RunnerState::reason));
     runner.run(house.stop.child_token()).await.map_err(SqlSinkError::Run)
+}
+
+/// Compares the database with the log once a day, until told to stop.
+fn daily<S: Store>(
+    house: &House,
+    destination: &Destination,
+    store: Arc<S>,
+) -> impl Future<Output = ()> + Send + use<S> {
+    let (log, settings) = (house.log.clone(), house.settings.clone());
+    let (destination, stop) = (destination.clone(), house.stop.clone());
+    async move {
+        let compare = async || {
+            Ok(compare(&log, &settings, &destination, &*store, None, Period::default()).await?)
+        };
+        let name = format!("destination {}", store.identity());
+        stop.run_until_cancelled(queue::daily(log.clone(), name, compare)).await;
+    }
 }
 
 /// A database that holds a revision which the log has not given yet tells that the log was set back.

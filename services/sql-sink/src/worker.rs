@@ -25,7 +25,7 @@ const COMMIT: Duration = Duration::from_secs(600);
 /// The worker that delivers to one database.
 #[derive(Debug)]
 pub struct SqlSink<S> {
-    store: S,
+    store: Arc<S>,
     log: Log,
     staging: Staging,
     store_system_information: bool,
@@ -91,7 +91,13 @@ struct Batch {
 impl<S: Store> SqlSink<S> {
     /// A worker that delivers to this store.
     pub fn new(store: S, log: Log, staging: Staging, store_system_information: bool) -> Self {
+        let store = Arc::new(store);
         SqlSink { store, log, staging, store_system_information, limits: Limits::default() }
+    }
+
+    /// The store that it delivers to.
+    pub fn store(&self) -> Arc<S> {
+        Arc::clone(&self.store)
     }
 
     async fn resolve(&self, task: &Task) -> Result<Resolved, Failure> {

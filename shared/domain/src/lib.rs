@@ -21,6 +21,7 @@ mod lsid;
 mod particulars;
 mod patience;
 mod product;
+mod reconcile;
 mod retention;
 mod revision;
 mod schedule;
@@ -41,6 +42,7 @@ pub use lsid::{InvalidLsid, Lsid};
 pub use particulars::Particulars;
 pub use patience::patience;
 pub use product::{Product, UnknownProduct};
+pub use reconcile::{Held, LastFact, Standing};
 pub use retention::Retention;
 pub use revision::Revision;
 pub use schedule::{

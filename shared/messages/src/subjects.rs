@@ -140,6 +140,11 @@ impl Subjects {
         self.below(&["recording.due", &escape(site.as_str()), "*", &escape(lsid.as_str()), "*"])
     }
 
+    /// What of one kind of one site is said to be unavailable.
+    pub fn unavailable_of(&self, site: &SiteHost, kind: Kind) -> String {
+        self.below(&["artifact.unavailable", &escape(site.as_str()), kind.as_str(), "*.*"])
+    }
+
     /// All that is asked of the fetchers again for one site.
     pub fn again_fetch_of(&self, site: &SiteHost) -> String {
         self.below(&["again.fetch", &escape(site.as_str()), ">"])

@@ -36,9 +36,21 @@ impl DeadLetters {
     /// # Errors
     /// When the server does not answer.
     pub async fn list(&self) -> Result<Vec<Lying>, LogError> {
+        self.below("dead").await
+    }
+
+    /// All that were discarded and are not retried since, oldest first.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn discarded(&self) -> Result<Vec<Lying>, LogError> {
+        self.below("discarded").await
+    }
+
+    async fn below(&self, what: &str) -> Result<Vec<Lying>, LogError> {
         let failed =
             |cause: BoxError| LogError::Stream { name: self.log.names.dead.clone(), cause };
-        let filter = format!("{}.dead.>", self.log.subjects.prefix());
+        let filter = format!("{}.{what}.>", self.log.subjects.prefix());
         let mut letters = Vec::new();
         let mut from = 1;
         // One by one: a consumer that counts on a letter which a person takes away meanwhile would wait for ever.

@@ -74,6 +74,11 @@ impl Log {
         Ok(self.read_epochs().await?.epochs.current())
     }
 
+    /// The lives that the log has had, for every position that it has by now.
+    pub(crate) async fn epochs(&self) -> Result<Epochs, LogError> {
+        Ok(self.read_epochs().await?.epochs)
+    }
+
     /// Where the log stands: the revision of what was published last, or would be as the first.
     ///
     /// # Errors

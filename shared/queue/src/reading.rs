@@ -22,36 +22,36 @@ impl Log {
             .await
             .map_err(|cause| LogError::Stream { name: name.clone(), cause: cause.into() })?;
         let filter = format!("{}.activity.>", self.subjects.prefix());
-        read(&stream, filter, position + 1, |_, message| match messages::decode(&message.payload) {
-            Ok(Fact::Activity(activity)) => Some(activity),
-            _ => None,
+        let from = DeliverPolicy::ByStartSequence { start_sequence: (position + 1).max(1) };
+        let mut activities = Vec::new();
+        read(&stream, filter, from, |_, message| {
+            if let Ok(Fact::Activity(activity)) = messages::decode(&message.payload) {
+                activities.push(activity);
+            }
         })
-        .await
+        .await?;
+        Ok(activities)
     }
 }
 
 /// How long the next message of what is pending may take; what expires while it is read never comes.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
 
-/// Everything in a stream from a position on, as far as `take` wants it, without a durable consumer. Only for a stream
-/// that nothing can be deleted from: the count of what is pending ends it.
-async fn read<T>(
+/// Everything in a stream that this filter and policy name, without a durable consumer. Only for what nobody deletes: the
+/// count of what is pending ends it.
+pub(crate) async fn read(
     stream: &Stream,
     filter_subject: String,
-    from: u64,
-    mut take: impl FnMut(u64, &Message) -> Option<T>,
-) -> Result<Vec<T>, LogError> {
+    deliver_policy: DeliverPolicy,
+    mut take: impl FnMut(u64, &Message),
+) -> Result<(), LogError> {
     let name = stream.cached_info().config.name.clone();
     let failed = |cause: BoxError| LogError::Stream { name: name.clone(), cause };
-    let config = pull::OrderedConfig {
-        filter_subject,
-        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from.max(1) },
-        ..pull::OrderedConfig::default()
-    };
+    let config =
+        pull::OrderedConfig { filter_subject, deliver_policy, ..pull::OrderedConfig::default() };
     let consumer = stream.create_consumer(config).await.map_err(|e| failed(e.into()))?;
-    let mut taken = Vec::new();
     if consumer.cached_info().num_pending == 0 {
-        return Ok(taken);
+        return Ok(());
     }
     let mut messages = consumer.messages().await.map_err(|e| failed(e.into()))?;
     while let Some(message) = tokio::time::timeout(MESSAGE_MAX, messages.next())
@@ -63,10 +63,10 @@ async fn read<T>(
             let info = message.info().map_err(failed)?;
             (info.stream_sequence, info.pending)
         };
-        taken.extend(take(sequence, &message));
+        take(sequence, &message);
         if pending == 0 {
             break;
         }
     }
-    Ok(taken)
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use appliance_simulator::Fault;
+use appliance_simulator::{Fault, RunningSimulator};
 use async_nats::jetstream;
 use end_to_end::{Arrived, Destinations, Rig, SettingsFile, rows_of, until};
 
@@ -32,20 +32,15 @@ fn forget_two_thirds(rig: &Rig) {
     }
 }
 
-/// How many reports and recordings the appliances were asked for.
+/// How many reports, recordings and backups the appliances were asked for.
 fn downloads(rig: &Rig) -> u64 {
-    let of_files = |what: &&(String, u64)| !what.0.ends_with("Listing");
-    let counts = rig.sites.iter().flat_map(|site| {
-        let requests = site.counters().requests;
-        requests.into_iter().map(|(what, count)| (what.to_string(), count)).collect::<Vec<_>>()
-    });
-    counts
-        .collect::<Vec<_>>()
-        .iter()
-        .filter(of_files)
-        .filter(|(what, _)| what.contains("Report") || what.contains("Recording"))
-        .map(|(_, count)| count)
-        .sum()
+    let asked = |site: &RunningSimulator| {
+        let counters = site.counters();
+        let content = counters.requests.into_iter().filter(|(what, _)| !what.ends_with("Listing"));
+        let reports = content.filter(|(what, _)| what.starts_with("reporting"));
+        reports.map(|(_, count)| count).sum::<u64>() + counters.backups
+    };
+    rig.sites.iter().map(asked).sum()
 }
 
 /// The same destinations, and a new, empty database beside them.
@@ -89,6 +84,7 @@ async fn a_lost_log_is_put_back_from_staging_and_nothing_is_fetched_again() {
     fs::remove_dir_all(store(&rig)).expect("it is there");
     forget_two_thirds(&rig);
     let before = downloads(&rig);
+    assert!(before > 2 * SESSIONS, "reports at least: {before}");
     rig.settle(&with_a_new_database());
     rig.once().await;
     complete(&rig, &expected).await;

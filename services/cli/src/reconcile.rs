@@ -1,0 +1,197 @@
+//! `sluice reconcile`: appliance against log, log against staging and every destination.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use appliance::Clients;
+use chrono::{DateTime, NaiveDate, Utc};
+use poller::Compared;
+use queue::{Counts, Log, Period};
+use serde::Serialize;
+use settings::{Destination, Settings, Site, Target};
+
+use crate::arguments::Reconcile;
+use crate::data_dir::connect;
+use crate::table::table;
+
+/// One comparison: what it was and what came of it.
+#[derive(Debug, Serialize)]
+struct Line {
+    /// `appliance`, `staging` or `destination`.
+    of: &'static str,
+    /// The label of the site or the destination.
+    name: String,
+    #[serde(flatten)]
+    counts: Counts,
+    /// Why there are no counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+/// What is compared.
+struct Scope<'a> {
+    settings: &'a Settings,
+    log: &'a Log,
+    site: Option<&'a Site>,
+    period: Period,
+}
+
+pub(crate) async fn run(
+    wanted: &Reconcile,
+    settings: &Settings,
+    data_dir: &Path,
+) -> anyhow::Result<()> {
+    let log = connect(settings, data_dir).await?;
+    let scope = Scope {
+        settings,
+        log: &log,
+        site: wanted.site.as_deref().map(|label| site(settings, label)).transpose()?,
+        period: Period {
+            since: wanted.since.as_deref().map(instant).transpose()?,
+            until: wanted.until.as_deref().map(instant).transpose()?,
+        },
+    };
+    let to = wanted.to.as_deref().map(|label| {
+        settings
+            .destination(label)
+            .ok_or_else(|| anyhow!("the settings name no destination {label:?}"))
+    });
+    let to = to.transpose()?;
+    let mut lines = scope.sites().await?;
+    for destination in &settings.destinations {
+        if to.is_none_or(|to| to.label == destination.label) {
+            lines.push(Line::of(
+                "destination",
+                &destination.label,
+                scope.destination(destination).await,
+            ));
+        }
+    }
+    show(&lines, wanted.json)?;
+    match lines.iter().filter(|line| line.failure.is_some()).count() {
+        0 => Ok(()),
+        failed => bail!("{failed} of {} comparisons failed", lines.len()),
+    }
+}
+
+impl Scope<'_> {
+    async fn sites(&self) -> anyhow::Result<Vec<Line>> {
+        let clients = Clients::from_settings(self.settings)?;
+        let mut lines = Vec::new();
+        let wanted = |site: &&Site| self.site.is_none_or(|wanted| wanted.host == site.host);
+        for site in self.settings.sites.iter().filter(wanted) {
+            let compared = self.appliance(site, &clients).await;
+            lines.push(Line::of("appliance", &site.label, compared));
+            let fetched = fetcher::reconcile(self.log, self.settings, site, self.period).await;
+            lines.push(Line::of("staging", &site.label, fetched.map_err(anyhow::Error::from)));
+        }
+        Ok(lines)
+    }
+
+    async fn appliance(&self, site: &Site, clients: &Clients) -> anyhow::Result<Counts> {
+        let client = clients.of(&site.host).context("the site has no client")?;
+        let kinds = self.settings.kinds_of_site(&site.host);
+        let mut families: Vec<_> = kinds.iter().filter_map(|kind| kind.family()).collect();
+        families.dedup();
+        let mut counts = Counts::default();
+        for family in families {
+            let Period { since, until } = self.period;
+            let compared = poller::compare(client, self.log, family, since, until).await?;
+            counts += counted(compared);
+        }
+        Ok(counts)
+    }
+
+    async fn destination(&self, destination: &Destination) -> anyhow::Result<Counts> {
+        let (settings, log, period) = (self.settings, self.log, self.period);
+        let site = self.site.map(|site| &site.host);
+        Ok(match &destination.target {
+            Target::Files(target) => {
+                file_sink::reconcile(log, settings, (destination, target), site, period).await?
+            }
+            Target::Sql(target) => {
+                sql_sink::reconcile(log, settings, (destination, target), site, period).await?
+            }
+        })
+    }
+}
+
+fn counted(Compared { listed, missing }: Compared) -> Counts {
+    Counts {
+        checked: listed,
+        complete: listed - missing,
+        missing,
+        asked: missing,
+        ..Counts::default()
+    }
+}
+
+impl Line {
+    fn of(of: &'static str, name: &str, counts: anyhow::Result<Counts>) -> Line {
+        let (counts, failure) = match counts {
+            Ok(counts) => (counts, None),
+            Err(error) => (Counts::default(), Some(format!("{error:#}"))),
+        };
+        Line { of, name: name.to_owned(), counts, failure }
+    }
+
+    fn row(&self) -> [String; 7] {
+        let Counts { checked, complete, settled, waiting, missing, asked } = self.counts;
+        let number = |count: u64| match self.failure {
+            Some(_) => "?".to_owned(),
+            None => count.to_string(),
+        };
+        [
+            format!("{} {}", self.of, self.name),
+            number(checked),
+            number(complete),
+            number(settled),
+            number(waiting),
+            number(missing),
+            number(asked),
+        ]
+    }
+}
+
+fn show(lines: &[Line], json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(lines)?);
+        return Ok(());
+    }
+    let heading = ["compared", "artifacts", "there", "settled", "waiting", "missing", "asked for"];
+    print!("{}", table(heading, lines.iter().map(Line::row)));
+    for line in lines {
+        if let Some(failure) = &line.failure {
+            eprintln!("{} {}: {failure}", line.of, line.name);
+        }
+    }
+    Ok(())
+}
+
+fn site<'a>(settings: &'a Settings, label: &str) -> anyhow::Result<&'a Site> {
+    settings.site_labelled(label).ok_or_else(|| anyhow!("the settings name no site {label:?}"))
+}
+
+/// A day (its start, in UTC) or an instant.
+fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
+    }
+    text.parse::<DateTime<Utc>>().with_context(|| {
+        format!("{text:?} is neither a day (2026-11-22) nor an instant (2026-11-22T08:00:00Z)")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+
+    #[test]
+    fn a_period_is_given_in_days_or_instants() {
+        assert_eq!(
+            instant("2026-11-22").expect("a day"),
+            instant("2026-11-22T00:00:00Z").expect("an instant")
+        );
+        assert!(instant("yesterday").is_err());
+    }
+}
