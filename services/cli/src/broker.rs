@@ -19,6 +19,8 @@ use crate::arguments::EmbeddedBroker;
 use crate::data_dir::DataDir;
 
 const PROGRAM: &str = "nats-server";
+/// The most that it may keep: about a hundred million facts. A disk that is full before says so itself.
+const STORE_BYTES_MAX: u64 = 64 << 30;
 /// Who we are to it.
 const USER: &str = "sluice";
 /// Where a program of one's own choice can be named.
@@ -36,9 +38,14 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Broker {
     access: Access,
-    stop: Option<Sender<()>>,
+    folder: PathBuf,
+    orders: Option<Sender<Restart>>,
     keeper: Option<JoinHandle<()>>,
 }
+
+/// What a running server's keeper is told; that nobody can tell it anything any more means to stop the server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Restart;
 
 #[derive(Debug, Clone)]
 struct Setup {
@@ -73,31 +80,41 @@ impl Broker {
         fs::create_dir_all(&folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
         let access = Access { port: port(&folder)?, password: password(&folder)? };
-        let setup = Setup { program: program()?, folder, access: access.clone() };
+        let setup = Setup { program: program()?, folder: folder.clone(), access: access.clone() };
         setup.write_config()?;
-        let (stop, stopped) = mpsc::channel();
+        let (orders, ordered) = mpsc::channel();
         let (started, starting) = mpsc::channel();
         // The death signal is tied to the thread that starts the child, so it is one that lives as long as we do.
         let keeper = std::thread::Builder::new()
             .name("nats-server".to_owned())
             .spawn({
                 let setup = setup.clone();
-                move || keep(&setup, &started, &stopped)
+                move || keep(&setup, &started, &ordered)
             })
             .context("could not start a thread for nats-server")?;
         starting.recv().context("the thread of nats-server ended")??;
-        Ok(Broker { access, stop: Some(stop), keeper: Some(keeper) })
+        Ok(Broker { access, folder, orders: Some(orders), keeper: Some(keeper) })
     }
 
     /// Where it listens, and the way in.
     pub fn access(&self) -> &Access {
         &self.access
     }
+
+    /// Where it keeps its files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The way to have it stopped and started again.
+    pub fn orders(&self) -> Option<Sender<Restart>> {
+        self.orders.clone()
+    }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.orders.take());
         if let Some(keeper) = self.keeper.take()
             && keeper.join().is_err()
         {
@@ -216,6 +233,8 @@ impl Setup {
              pid_file: {pid:?}\n\
              authorization {{ user: {USER}, password: \"{password}\" }}\n\
              jetstream {{\n  store_dir: {store:?}\n  \
+             # Without a bound it would take three quarters of what is free at its start, which may be next to nothing.\n  \
+             max_file_store: {STORE_BYTES_MAX}\n  \
              # Acknowledged means on the disk: what is lost here may be gone from the appliance, too.\n  \
              sync_interval: always\n}}\n",
             port = self.access.port,
@@ -271,7 +290,7 @@ fn is_ours(pid: Pid, config: &Path) -> bool {
 }
 
 /// Keeps a server running until told to stop.
-fn keep(setup: &Setup, started: &Sender<anyhow::Result<()>>, stopped: &mpsc::Receiver<()>) {
+fn keep(setup: &Setup, started: &Sender<anyhow::Result<()>>, ordered: &mpsc::Receiver<Restart>) {
     let mut first = Some(started);
     loop {
         let mut server = match Server::begin(setup) {
@@ -286,13 +305,10 @@ fn keep(setup: &Setup, started: &Sender<anyhow::Result<()>>, stopped: &mpsc::Rec
                         error = format!("{error:#}"),
                         "could not start nats-server again; trying on"
                     );
-                    if !matches!(
-                        stopped.recv_timeout(Duration::from_secs(5)),
-                        Err(RecvTimeoutError::Timeout)
-                    ) {
-                        return;
+                    match ordered.recv_timeout(Duration::from_secs(5)) {
+                        Err(RecvTimeoutError::Disconnected) => return,
+                        Ok(Restart) | Err(RecvTimeoutError::Timeout) => continue,
                     }
-                    continue;
                 }
             },
         };
@@ -300,13 +316,17 @@ fn keep(setup: &Setup, started: &Sender<anyhow::Result<()>>, stopped: &mpsc::Rec
             let _ = started.send(Ok(()));
         }
         loop {
-            match stopped.recv_timeout(WATCH_EVERY) {
+            match ordered.recv_timeout(WATCH_EVERY) {
                 Err(RecvTimeoutError::Timeout) if server.lives(setup) => {}
                 Err(RecvTimeoutError::Timeout) => break,
-                _ => return server.end(setup),
+                Err(RecvTimeoutError::Disconnected) => return server.end(setup),
+                Ok(Restart) => {
+                    server.end(setup);
+                    break;
+                }
             }
         }
-        tracing::warn!("nats-server died; starting it again");
+        tracing::warn!("nats-server has ended; starting it again");
         std::thread::sleep(RESTART_PAUSE);
     }
 }

@@ -15,6 +15,7 @@ mod broker;
 mod check;
 mod data_dir;
 mod dead_letters;
+mod disk;
 mod failed;
 mod once;
 mod reconcile;

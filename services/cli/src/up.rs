@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::arguments::Up;
 use crate::broker::Broker;
 use crate::data_dir::{DataDir, staging_url};
+use crate::disk;
 use crate::once;
 
 /// Every service in this process.
@@ -34,6 +35,9 @@ pub(crate) async fn up(
     }
     let clients = Clients::from_settings(settings)?;
     tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
+    if let Some(broker) = &broker {
+        tokio::spawn(disk::watch(broker, &log, started));
+    }
     let component = started.health.component("agreement of log and staging");
     fetcher::agreed(&log, &staging, &component, &started.stop).await;
     let mut services = start(settings, (&log, &staging), &clients, started);

@@ -121,3 +121,28 @@ fn ends(site: &SiteHost, family: Family, listed: &Listed) -> Vec<Fact> {
     };
     listed.sessions.iter().map(|session| over(&session.lsid)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use appliance_simulator::Options;
+
+    use super::*;
+    use crate::rig::Rig;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_log_lacks_is_announced_and_the_second_time_nothing_is() {
+        let rig = Rig::new(Options { sessions: 40, ..Options::default() }).await;
+        let clients = rig.clients();
+        let client = clients.of(&rig.host()).expect("every site has one");
+        let look = async |since| {
+            let compared = compare(client, &rig.log, Family::Session, since, None).await;
+            compared.expect("both answer")
+        };
+        let week = DateTime::from_timestamp(rig.site.now() - 7 * 86_400, 0);
+        let recent = look(week).await;
+        assert!(0 < recent.missing && recent.missing < 40, "{recent:?}");
+        assert_eq!(look(None).await, Compared { listed: 40, missing: 40 - recent.missing });
+        assert_eq!(look(None).await, Compared { listed: 40, missing: 0 });
+        rig.expect_announced(&rig.sessions(|session| session.end.is_some())).await;
+    }
+}
