@@ -1,9 +1,11 @@
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use appliance::{Clients, ClientsError};
 use domain::Kind;
 use queue::{
-    ConnectError, Log, LogOptions, Period, Route, RunError, Runner, RunnerOptions, RunnerState,
+    ConnectError, Gate, Log, LogOptions, OpenRuns, Period, Route, RunError, Runner, RunnerOptions,
+    RunnerState,
 };
 use service::{Exit, Health};
 use settings::{Needs, Settings, Site};
@@ -75,6 +77,7 @@ pub async fn run(
     let component = health.component("agreement of log and staging");
     tokio::spawn(keep_agreed(log.clone(), staging.clone(), component, stop.child_token()));
     let mut runs = JoinSet::new();
+    let open_runs = log.follow_open_runs();
     for site in &settings.sites {
         let client = clients.of(&site.host).expect("every site of the settings has one");
         tokio::spawn(daily(log.clone(), settings.clone(), site.clone(), stop.child_token()));
@@ -86,6 +89,7 @@ pub async fn run(
                 routes,
                 RunnerOptions {
                     retry: queue::RetryPolicy::from_settings(&settings.retry),
+                    gates: gates(settings, site, &open_runs),
                     ..RunnerOptions::slots(slots)
                 },
             );
@@ -128,4 +132,13 @@ fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec
     let small = small.into_iter().map(|route| route.batched(BULK_SESSIONS_MAX)).collect();
     let large: Vec<Route> = kinds.iter().filter(|kind| !kind.is_report()).map(route).collect();
     vec![("reports", small, REPORTS_AT_ONCE), ("files", large, site.downloads_max)]
+}
+
+/// The gates of the routes that only day-sized schedules name.
+fn gates(settings: &Settings, site: &Site, open_runs: &OpenRuns) -> HashMap<String, Gate> {
+    let gate = |kind: Kind| {
+        let gate = open_runs.gate(&settings.fetch_opening(&site.host, kind), &site.host)?;
+        Some((queue::names::fetch(&site.host, kind), gate))
+    };
+    Kind::ALL.into_iter().filter_map(gate).collect()
 }

@@ -1,7 +1,8 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::Retention;
-use queue::{Log, Period, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState};
+use domain::{DestinationId, Kind, Retention, SiteHost};
+use queue::{Gate, Log, Period, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState};
 use service::Health;
 use settings::{Destination, FilesTarget, Settings};
 use staging::Staging;
@@ -40,9 +41,11 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let routes = routes(log, settings, destination, &directory);
     tokio::spawn(daily(log, settings, destination, &directory, stop));
-    let sink = FileSink::new(log.clone(), staging.clone(), directory, target.formats.clone());
+    let sink =
+        FileSink::new(log.clone(), staging.clone(), Arc::clone(&directory), target.formats.clone());
     let options = RunnerOptions {
         retry: RetryPolicy::from_settings(&settings.retry),
+        gates: gates(log, settings, destination, directory.identity()),
         ..RunnerOptions::slots(destination.workers)
     };
     let runner = Runner::new(log.clone(), sink, routes, options);
@@ -85,4 +88,20 @@ fn routes(
         routes.extend(kinds.into_iter().map(|kind| Route::deliver(log, id, site, kind)));
     }
     routes
+}
+
+/// The gates of the routes that only day-sized schedules name.
+fn gates(
+    log: &Log,
+    settings: &Settings,
+    destination: &Destination,
+    id: &DestinationId,
+) -> HashMap<String, Gate> {
+    let open_runs = log.follow_open_runs();
+    let gate = |site: &SiteHost, kind: Kind| {
+        let opening = settings.deliver_opening(&destination.label, site, kind);
+        Some((queue::names::deliver(id, site, kind), open_runs.gate(&opening, site)?))
+    };
+    let sites = settings.sites_of_destination(&destination.label).into_iter();
+    sites.flat_map(|site| Kind::ALL.into_iter().filter_map(move |kind| gate(site, kind))).collect()
 }

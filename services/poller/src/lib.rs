@@ -20,6 +20,7 @@ mod abandoned;
 mod change;
 mod events;
 mod compare;
+mod held_open;
 #[cfg(test)]
 mod rig;
 mod round;

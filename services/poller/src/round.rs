@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use domain::facts::BackupDue;
 use domain::{Family, SiteHost, Slot, Timetable};
 use messages::Fact;
-use queue::{Announced, Log, LogError};
+use queue::{Announced, BucketError, Log, LogError};
 use service::HealthHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::held_open::HeldOpen;
 use crate::runs::{Ended, LEASE};
 use crate::scan::{Found, ScanError};
 use crate::site_scans::SiteScans;
@@ -21,6 +22,8 @@ use crate::{ChangeError, RunRecord, Runs};
 const LOOK_AFTER_MAX: Duration = Duration::from_secs(60);
 /// A clock that runs a little behind the timer must not make a busy loop.
 const LOOK_AFTER_MIN: Duration = Duration::from_millis(50);
+/// How often the routes of a run are looked at until they are drained.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_secs(2);
 /// After the log failed.
 const LOG_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How long leaving may take; the lease lapses by itself.
@@ -44,6 +47,8 @@ pub(crate) struct Round {
     pub scans: SiteScans,
     pub runs: Runs,
     pub log: Log,
+    /// The routes that its runs hold open, where they are not always open.
+    pub held_open: Option<HeldOpen>,
 }
 
 /// Why a run failed. The first failure counts; what can be done in spite of it is done.
@@ -51,6 +56,8 @@ pub(crate) struct Round {
 enum RunError {
     #[error(transparent)]
     Scan(ScanError),
+    #[error("could not open the routes of its transfers")]
+    Open(#[source] BucketError),
     #[error("could not announce that a backup is due")]
     Backup(#[source] LogError),
 }
@@ -89,9 +96,35 @@ impl Round {
             look = Look::Later;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = sleep(pause) => {}
+                () = self.see_drained(pause) => {}
             }
         }
+    }
+
+    /// Waits, and meanwhile closes the routes of a run that is over, as soon as they are drained.
+    async fn see_drained(&self, pause: Duration) {
+        let draining = async {
+            let Some(held_open) = &self.held_open else { return };
+            let is_over = async |slot| {
+                let record = self.runs.of(&self.schedule, &self.site).await?;
+                Ok(record.is_some_and(|record| record.has_ended_well(slot)))
+            };
+            loop {
+                match held_open.close_when_drained(is_over).await {
+                    Ok(false) => return,
+                    Ok(true) => {}
+                    Err(error) => tracing::debug!(error, "could not see whether a run is drained"),
+                }
+                sleep(DRAIN_LOOK_EVERY).await;
+            }
+        };
+        let waited = sleep(pause);
+        tokio::pin!(waited);
+        tokio::select! {
+            () = &mut waited => return,
+            () = draining => {}
+        }
+        waited.await;
     }
 
     /// Runs once, whether it is due or not; waits for a run that goes on elsewhere. `None` if told to stop.
@@ -179,6 +212,9 @@ impl Round {
         deeds: &mut Deeds,
     ) -> Result<(), RunError> {
         let mut worked = Ok(());
+        if let Some(held_open) = &self.held_open {
+            held_open.open(slot).await.map_err(RunError::Open)?;
+        }
         if self.makes_backups && before.backup_slot != Some(slot) {
             worked = self.announce_backup(slot, deeds).await;
         }

@@ -89,6 +89,11 @@ impl RunRecord {
         self.lease.as_ref().is_some_and(|lease| lease.is_running(now))
     }
 
+    /// Whether the run of this slot has come to a good end, and none goes on.
+    pub(crate) fn has_ended_well(&self, slot: Slot) -> bool {
+        self.slot == Some(slot) && self.failure.is_none() && self.lease.is_none()
+    }
+
     fn is_held_by(&self, holder: &str) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.holder == holder)
     }

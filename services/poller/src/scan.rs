@@ -311,4 +311,6 @@ fn is_live_due(ended: &Sweep, clock: Reading) -> bool {
 }
 
 #[cfg(test)]
+mod histories;
+#[cfg(test)]
 mod tests;

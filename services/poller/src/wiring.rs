@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventsError, listen};
+use crate::held_open::HeldOpen;
 use crate::round::Round;
 use crate::scan::{Records, Scanner};
 use crate::site_scans::SiteScans;
@@ -134,6 +135,7 @@ async fn rounds(
 ) -> Result<(Vec<Round>, Vec<Waker>), PollerError> {
     let holder = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runs = Runs::open(log).await.map_err(PollerError::Records)?;
+    let held_open = log.runs_held_open().await.map_err(PollerError::Records)?;
     let records = Records::open(log, &holder).await.map_err(PollerError::Records)?;
     let (mut rounds, mut wakers) = (Vec::new(), Vec::new());
     for site in &settings.sites {
@@ -164,6 +166,7 @@ async fn rounds(
                 scans: scans.clone(),
                 runs: runs.clone(),
                 log: log.clone(),
+                held_open: HeldOpen::of(log, &held_open, schedule, &site.host),
             });
         }
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use domain::Kind;
+use domain::{Kind, SiteHost};
 use queue::{
     BoxError, ConnectError, Failure, KnownDestination, Log, LogOptions, Period, RetryPolicy, Route,
     RunError, Runner, RunnerOptions, RunnerState,
@@ -185,6 +185,13 @@ async fn serve<S: Store>(
     known(log, destination, &store).await;
     outliving(log, destination, &store).await;
     let sites = settings.sites_of_destination(&destination.label);
+    let open_runs = log.follow_open_runs();
+    let gate = |site: &&SiteHost| {
+        let opening = settings.deliver_opening(&destination.label, site, Kind::SessionData);
+        let name = queue::names::deliver(store.identity(), site, Kind::SessionData);
+        Some((name, open_runs.gate(&opening, site)?))
+    };
+    let gates = sites.iter().filter_map(gate).collect();
     let mut routes: Vec<Route> = sites
         .into_iter()
         .map(|site| Route::deliver(log, store.identity(), site, Kind::SessionData))
@@ -199,6 +206,7 @@ async fn serve<S: Store>(
         routes,
         RunnerOptions {
             retry: RetryPolicy::from_settings(&settings.retry),
+            gates,
             ..RunnerOptions::slots(destination.workers)
         },
     );

@@ -80,6 +80,10 @@ impl<V: Serialize + DeserializeOwned> Bucket<V> {
         }
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn failed(&self, doing: &'static str, key: &str, cause: impl Into<BoxError>) -> BucketError {
         BucketError { doing, key: key.to_owned(), bucket: self.name.clone(), cause: cause.into() }
     }

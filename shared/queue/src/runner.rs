@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::hand::InHand;
 use crate::pull::Puller;
-use crate::{BoxError, Failure, Log, LogError, RetryPolicy, Route, Worker};
+use crate::{BoxError, Failure, Gate, Log, LogError, RetryPolicy, Route, Worker};
 use follow::Followed;
 use meters::Meters;
 
@@ -40,6 +40,8 @@ pub struct RunnerOptions {
     pub first_phase_max: Duration,
     /// How long a message that is to be run alone waits for other work of its process to end. New work waits as long.
     pub solitude_wait_max: Duration,
+    /// The gates of those routes that are not always open, by the routes' names.
+    pub gates: HashMap<String, Gate>,
 }
 
 impl RunnerOptions {
@@ -51,6 +53,7 @@ impl RunnerOptions {
             grace: Duration::from_secs(20),
             first_phase_max: FIRST_PHASE_MAX,
             solitude_wait_max: SOLITUDE_WAIT_MAX,
+            gates: HashMap::new(),
         }
     }
 }
@@ -173,7 +176,11 @@ impl<W: Worker> Runner<W> {
         let jobs = TaskTracker::new();
         let mut loops = JoinSet::new();
         for (route, puller) in pullers {
-            loops.spawn(Arc::clone(&shared).follow(Followed::new(route), puller, jobs.clone()));
+            loops.spawn(Arc::clone(&shared).follow(
+                Followed::new(route, &shared.options.gates),
+                puller,
+                jobs.clone(),
+            ));
         }
         let mut prober = JoinSet::new();
         prober.spawn(Arc::clone(&shared).probe_when_down());

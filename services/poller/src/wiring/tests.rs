@@ -160,6 +160,32 @@ async fn two_pollers_make_one_run() {
     assert!(rig.listings() < 200, "{} listings: both scanned", rig.listings());
 }
 
+/// How many listings so many pollers make of a first run that two schedules of one site want.
+async fn listings_of(pollers: usize) -> u64 {
+    let lines = schedule("7d", &["hq"], "\"session-data\"");
+    let other = lines.replace("schedule.regular", "schedule.other");
+    let rig = Arc::new(Rig::with(few("hq.example.com"), &format!("{lines}{other}")).await);
+    rig.site.add_fault(Fault::Delay { millis: 3 });
+    let pollers: Vec<Poller> = (0..pollers).map(|_| Poller::start(&rig)).collect();
+    let runs = Runs::open(&rig.log).await.expect("the server runs");
+    let both_ran = async || {
+        let records = runs.all().await.expect("it answers");
+        records.iter().filter(|run| run.last_success_at.is_some()).count() == 2
+    };
+    until("both schedules ran", both_ran).await;
+    for poller in pollers {
+        poller.end().await;
+    }
+    rig.listings()
+}
+
+#[tokio::test]
+async fn three_pollers_ask_for_hardly_more_than_one() {
+    let (one, three) = tokio::join!(listings_of(1), listings_of(3));
+    println!("listings of a first run of two schedules: {one} by one poller, {three} by three");
+    assert!(three <= one + 10, "{one} by one, {three} by three");
+}
+
 #[tokio::test]
 async fn a_poller_that_is_stopped_leaves_its_run_to_the_next() {
     let rig = rig("7d", "\"session-data\"").await;

@@ -28,6 +28,9 @@ const DOWNS_MAX: u32 = 3;
 /// then takes a message a little longer to be found out.
 const DOWNS_REMEMBERED_MAX: usize = 10_000;
 
+/// No run of a schedule is held open for a message that waits longer than this.
+const WAIT_LONG: Duration = Duration::from_secs(3_600);
+
 /// The longest reason that a dead letter keeps, in bytes: some servers answer with a whole page.
 const REASON_MAX: usize = 8_000;
 
@@ -154,6 +157,7 @@ impl<W: Worker> Shared<W> {
                     reason,
                     "failed; will be tried again"
                 );
+                self.note_long_wait(&hand.raw, Duration::ZERO, after).await;
                 self.remember(&hand.raw, Ended::Failed { reached: hand.reached }).await;
                 hand.raw.nak(&self.log.client, after).await;
                 self.meters.settled("retry");
@@ -164,9 +168,18 @@ impl<W: Worker> Shared<W> {
                     Fault::Early => Ended::Early { at: now },
                     _ => Ended::HandedBack,
                 };
+                self.note_long_wait(&hand.raw, before.early, after).await;
                 self.hand_back_as(&hand.raw, after, ended).await;
             }
             Settlement::Dead(verdict) => self.bury(hand, verdict, reason.to_owned()).await,
+        }
+    }
+
+    /// A message that waits for more than an hour, all in all, holds no run of a schedule open.
+    async fn note_long_wait(&self, raw: &Raw, so_far: Duration, after: Duration) {
+        if so_far + after > WAIT_LONG {
+            let origin = &raw.origin;
+            self.log.waits_long(&origin.route, origin.sequence, after).await;
         }
     }
 

@@ -1,5 +1,6 @@
 //! One route: taking messages while there are slots.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::{RunError, Shared};
 use crate::hand::{Lost, Raw, renewing};
 use crate::pull::{PullError, Puller};
-use crate::{Route, Worker};
+use crate::{Gate, Route, Worker};
 
 /// How long to wait after a pull that failed.
 const PULL_FAILED_PAUSE: Duration = Duration::from_secs(1);
@@ -25,6 +26,8 @@ const GONE_MAX: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Followed {
     pub route: Route,
+    /// Where it is not always open.
+    gate: Option<Gate>,
     /// Its worker was asked for patience until then.
     patient_until: Mutex<Option<Instant>>,
 }
@@ -41,8 +44,19 @@ enum NoSlot {
 }
 
 impl Followed {
-    pub fn new(route: Route) -> Self {
-        Followed { route, patient_until: Mutex::new(None) }
+    pub fn new(route: Route, gates: &HashMap<String, Gate>) -> Self {
+        let gate = gates.get(&route.name).cloned();
+        Followed { route, gate, patient_until: Mutex::new(None) }
+    }
+
+    fn is_open(&self) -> bool {
+        self.gate.as_ref().is_none_or(Gate::is_open)
+    }
+
+    async fn opened(&self) {
+        if let Some(gate) = &self.gate {
+            gate.opened().await;
+        }
     }
 
     /// How often a lease is renewed; a third of the time after which the server would deliver again.
@@ -134,10 +148,19 @@ impl<W: Worker> Shared<W> {
 
     /// Waits, without a slot, for one message. It is the only one of its route that may wait for its slot.
     async fn next(&self, followed: &Followed, puller: &mut Puller) -> Option<Raw> {
+        followed.opened().await;
         self.up().await;
         followed.patience_ends().await;
         match puller.one().await {
-            Ok(message) => self.take(message?, &followed.route),
+            Ok(message) => {
+                let taken = self.take(message?, &followed.route)?;
+                if followed.is_open() {
+                    return Some(taken);
+                }
+                // It came for a pull of before the route was closed.
+                self.hand_back(&taken, Duration::ZERO).await;
+                None
+            }
             Err(error) => {
                 let name = &followed.route.name;
                 tracing::debug!(route = name, error = %error, "could not pull");
