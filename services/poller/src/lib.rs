@@ -18,8 +18,8 @@
 
 mod abandoned;
 mod change;
-mod events;
 mod compare;
+mod events;
 mod held_open;
 #[cfg(test)]
 mod rig;
@@ -33,7 +33,7 @@ mod waker;
 mod wiring;
 
 pub use change::ChangeError;
-pub use events::EventsError;
 pub use compare::{CompareError, Compared, compare};
+pub use events::EventsError;
 pub use runs::{Lease, RunRecord, Runs};
 pub use wiring::{PollerError, Swept, run, run_once, standalone};
