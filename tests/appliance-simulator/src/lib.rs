@@ -14,7 +14,7 @@
 //! `/oauth2/token` (at most 30 tokens, lock-out after wrong secrets), `/api/reporting` (sessions, listings, recordings),
 //! `/api/backup`, `/api/command` (`get_api_info`, `check_health`), each also with the old ending `.ns`. Answers are chunked
 //! without a length, one to a connection; errors come as XML with status 200, "nothing found" among them.
-//! 20 requests in any one second and 15,000 an hour per account; status 429 beyond.
+//! 20 requests in any one second and 15,000 an hour per account; status 429 beyond. Both lengths can be scaled.
 //!
 //! # What no appliance has
 //! `/` is a page for people, `/state` (`?sessions=no`) what the site holds and was asked, `/peek/session/<lsid>` a report

@@ -4,9 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
 /// What is left after a request was let in, or that it was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Admission {
@@ -27,12 +24,20 @@ struct Inner {
 pub(crate) struct Limits {
     per_second: u32,
     per_hour: u32,
+    second: Duration,
+    hour: Duration,
     inner: Mutex<Inner>,
 }
 
 impl Limits {
     pub(crate) fn new(per_second: u32, per_hour: u32) -> Self {
-        Self { per_second, per_hour, inner: Mutex::default() }
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        Self { per_second, per_hour, second, hour, inner: Mutex::default() }
+    }
+
+    /// The same with a second and an hour of other lengths.
+    pub(crate) fn scaled(self, second: Duration, hour: Duration) -> Self {
+        Self { second, hour, ..self }
     }
 
     /// Lets a request in or not. A sliding second: stricter than one by the clock, so who keeps within this keeps within either.
@@ -41,12 +46,12 @@ impl Limits {
         while inner
             .last_second
             .front()
-            .is_some_and(|earlier| at.saturating_duration_since(*earlier) >= SECOND)
+            .is_some_and(|earlier| at.saturating_duration_since(*earlier) >= self.second)
         {
             inner.last_second.pop_front();
         }
         let (since, used) = match inner.hour {
-            Some((since, used)) if at.saturating_duration_since(since) < HOUR => (since, used),
+            Some((since, used)) if at.saturating_duration_since(since) < self.hour => (since, used),
             _ => (at, 0),
         };
         let within_second =
@@ -78,8 +83,20 @@ mod tests {
         let start = Instant::now();
         assert!((0..20).all(|_| limits.admit(start).admitted));
         assert!(!limits.admit(start + Duration::from_millis(999)).admitted);
-        assert!(limits.admit(start + SECOND).admitted);
+        assert!(limits.admit(start + Duration::from_secs(1)).admitted);
         assert_eq!(limits.most_in_a_second(), 20);
+    }
+
+    #[test]
+    fn a_second_and_an_hour_can_be_shorter() {
+        let (second, hour) = (Duration::from_millis(100), Duration::from_secs(2));
+        let limits = Limits::new(1, 2).scaled(second, hour);
+        let start = Instant::now();
+        assert!(limits.admit(start).admitted);
+        assert!(!limits.admit(start + Duration::from_millis(99)).admitted);
+        assert!(limits.admit(start + second).admitted);
+        assert!(!limits.admit(start + Duration::from_secs(1)).admitted);
+        assert!(limits.admit(start + hour).admitted);
     }
 
     #[test]
@@ -89,6 +106,6 @@ mod tests {
         assert_eq!(limits.admit(start), Admission { admitted: true, limit: 2, remaining: 1 });
         assert_eq!(limits.admit(start), Admission { admitted: true, limit: 2, remaining: 0 });
         assert_eq!(limits.admit(start), Admission { admitted: false, limit: 2, remaining: 0 });
-        assert!(limits.admit(start + HOUR).admitted);
+        assert!(limits.admit(start + Duration::from_secs(3600)).admitted);
     }
 }

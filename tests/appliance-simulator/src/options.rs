@@ -150,6 +150,15 @@ pub struct Options {
     /// Requests per hour; 0 = unlimited.
     #[arg(long, default_value_t = 15_000)]
     pub rate_per_hour: u32,
+    /// How long the second of that limit is.
+    #[arg(long, default_value_t = 1_000)]
+    pub second_millis: u64,
+    /// How long the hour of that limit is.
+    #[arg(long, default_value_t = 3600)]
+    pub hour_seconds: u64,
+    /// What an answer 429 says in `Retry-After`; nothing unless set.
+    #[arg(long)]
+    pub retry_after_seconds: Option<u64>,
     /// Permissions that the account lacks, such as `perm_backup`.
     #[arg(long)]
     pub deny: Vec<String>,

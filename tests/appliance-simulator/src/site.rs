@@ -79,7 +79,10 @@ impl Site {
         let site = Self {
             key: site_key(&options),
             account: Account::new(rules, site_key(&options)),
-            limits: Limits::new(options.rate_per_second, options.rate_per_hour),
+            limits: Limits::new(options.rate_per_second, options.rate_per_hour).scaled(
+                Duration::from_millis(options.second_millis),
+                Duration::from_secs(options.hour_seconds),
+            ),
             faults: Faults::default(),
             tally: Tally::default(),
             stop: CancellationToken::new(),

@@ -73,10 +73,18 @@ pub(super) async fn account(
         next.run(request).await
     } else {
         site.tally.change(|counters| counters.throttled += 1);
-        answer(StatusCode::TOO_MANY_REQUESTS, "text/plain", "Too many requests.\n")
+        too_many(site.options.retry_after_seconds)
     };
     tell_limits(response.headers_mut(), admission);
     response
+}
+
+fn too_many(retry_after: Option<u64>) -> Response {
+    let mut refusal = answer(StatusCode::TOO_MANY_REQUESTS, "text/plain", "Too many requests.\n");
+    if let Some(seconds) = retry_after {
+        refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    refusal
 }
 
 fn tell_limits(headers: &mut HeaderMap, admission: Admission) {
