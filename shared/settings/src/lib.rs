@@ -38,4 +38,4 @@ pub use schedule::{Schedule, Transfer};
 pub use secret::{Needs, Secret, UnresolvedSecret};
 pub use server::{Log, LogFormat, Retry, Service, Staging};
 pub use settings::Settings;
-pub use site::Site;
+pub use site::{Proxy, Site, TlsVersion};

@@ -1,3 +1,5 @@
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,12 +26,14 @@ pub struct Site {
     pub client_secret: Secret,
     /// What backups are encrypted with.
     pub backup_password: Option<Secret>,
-    /// The appliance's limit for this account.
+    /// The appliance's limit for this account, in all processes together.
     pub requests_per_second: u32,
-    /// The appliance's limit for this account.
+    /// The appliance's limit for this account, in all processes together.
     pub requests_per_hour: u32,
-    /// How many downloads may run at a time, in each process.
+    /// How many downloads may run at a time, in all processes together.
     pub downloads_max: usize,
+    /// How many bytes may come in a second, in all processes together; as many as come unless set.
+    pub bytes_per_second: Option<u32>,
     /// How far a scan reaches back behind the last one.
     pub overlap: Duration,
     /// How long after its start a session without an end counts as abandoned.
@@ -38,6 +42,72 @@ pub struct Site {
     pub first_run_reach: Duration,
     /// A certificate authority to trust beside the system's.
     pub ca: Option<PathBuf>,
+    /// The oldest TLS that is spoken with it.
+    pub tls_min: TlsVersion,
+    /// The way there; as the environment says unless set.
+    pub proxy: Option<Proxy>,
+    /// Whether a connection serves several calls; the vendor asks for one call each.
+    pub keep_connections: bool,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TlsVersion::Tls12 => "1.2",
+            TlsVersion::Tls13 => "1.3",
+        })
+    }
+}
+
+/// The way to a site.
+#[derive(Debug, Clone)]
+pub enum Proxy {
+    /// No proxy, whatever the environment says.
+    None,
+    /// This one, whatever the environment says.
+    Through {
+        /// Where it is.
+        url: String,
+        /// A name and a password, where it wants them.
+        user: Option<(String, Secret)>,
+    },
+}
+
+impl Proxy {
+    /// What `proxy`, `proxy_user` and `proxy_password` say.
+    fn read(table: &mut TableReader<'_>, needed: bool) -> Option<Proxy> {
+        let way = table.optional("proxy", |value| {
+            value.checked(|text| if text == "none" { Ok(()) } else { url::web(text) })
+        });
+        let through = way.is_some_and(|way| way != "none");
+        let name = table.optional("proxy_user", |value| {
+            if !through {
+                let message = "`proxy_user` is for a `proxy`, and there is none".to_owned();
+                value.problem(message, None);
+            }
+            value.filled_text()
+        });
+        let password = table.optional("proxy_password", |value| {
+            if name.is_none() {
+                let message = "`proxy_password` needs a `proxy_user`".to_owned();
+                value.problem(message, None);
+            }
+            value.secret(needed)
+        });
+        match way? {
+            "none" => Some(Proxy::None),
+            url => Some(Proxy::Through { url: url.to_owned(), user: name.zip(password) }),
+        }
+    }
 }
 
 const MINUTE: u64 = 60;
@@ -51,6 +121,8 @@ impl Site {
     pub const REQUESTS_PER_HOUR: u32 = 15_000;
     /// Enough to keep a line busy, few enough to leave the appliance to its sessions.
     pub const DOWNLOADS_MAX: usize = 4;
+    /// Below the first, a single piece of an answer would take too long; the last is 2 GB.
+    const BYTES_PER_SECOND: RangeInclusive<u32> = 65_536..=2_000_000_000;
     /// Reports can appear minutes after the session's end.
     pub const OVERLAP: Duration = Duration::from_secs(15 * MINUTE);
     /// Few sessions last longer than a day.
@@ -71,6 +143,10 @@ impl Site {
         let backup_password = table.optional("backup_password", |value| value.secret(needed));
         let limits = Limits::read(&mut table);
         let ca = table.optional("ca", |value| value.path());
+        let tls_min = table
+            .optional("tls_min", |value| value.one_of(&[TlsVersion::Tls12, TlsVersion::Tls13]));
+        let proxy = Proxy::read(&mut table, needed);
+        let keep_connections = table.optional("keep_connections", |value| value.boolean());
         table.finish();
 
         let host = host?;
@@ -90,7 +166,11 @@ impl Site {
             overlap: limits.overlap,
             abandoned_after: limits.abandoned_after,
             first_run_reach: limits.first_run_reach,
+            bytes_per_second: limits.bytes_per_second,
             ca,
+            tls_min: tls_min.unwrap_or(TlsVersion::Tls12),
+            proxy,
+            keep_connections: keep_connections.unwrap_or(false),
         })
     }
 }
@@ -100,6 +180,7 @@ struct Limits {
     requests_per_second: u32,
     requests_per_hour: u32,
     downloads_max: usize,
+    bytes_per_second: Option<u32>,
     overlap: Duration,
     abandoned_after: Duration,
     first_run_reach: Duration,
@@ -117,6 +198,8 @@ impl Limits {
             downloads_max: table
                 .optional("downloads_max", |value| value.number(1..=64))
                 .unwrap_or(Site::DOWNLOADS_MAX),
+            bytes_per_second: table
+                .optional("bytes_per_second", |value| value.number(Site::BYTES_PER_SECOND)),
             overlap: table
                 .optional("overlap", |value| value.duration(0..=DAY))
                 .unwrap_or(Site::OVERLAP),

@@ -405,7 +405,7 @@ sluice.toml:5:1: [site.a] lacks `client_secret`
 sluice.toml:6:8: `host`: "a b" is not a host name: letters, digits, '-' and '.' only, no scheme, no port, at most 253 characters
 sluice.toml:7:13: `client_id` is empty or holds control characters
 sluice.toml:8:1: unknown key `colour` in [site.a]
-  help: known here: `host`, `url`, `product`, `client_id`, `client_secret`, `backup_password`, `requests_per_second`, `requests_per_hour`, `downloads_max`, `overlap`, `abandoned_after`, `first_run_reach`, `ca`
+  help: known here: `host`, `url`, `product`, `client_id`, `client_secret`, `backup_password`, `requests_per_second`, `requests_per_hour`, `downloads_max`, `bytes_per_second`, `overlap`, `abandoned_after`, `first_run_reach`, `ca`, `tls_min`, `proxy`, `proxy_user`, `proxy_password`, `keep_connections`
 sluice.toml:11:8: `path` is a string, not a whole number
 sluice.toml:12:14: "c d" is no name for a destination
   help: 1 to 64 letters, digits, '-' and '_' are
