@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{self, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +25,8 @@ pub struct Kept<V> {
     pub value: V,
     /// Its revision in the bucket.
     pub revision: u64,
+    /// When the server stored it, by the server's clock.
+    pub stored_at: DateTime<Utc>,
 }
 
 /// What became of a compare-and-set.
@@ -56,12 +59,13 @@ impl<V: Serialize + DeserializeOwned> Bucket<V> {
         prefix: &str,
         name: &str,
         replicas: usize,
+        storage: StorageType,
     ) -> Result<Self, BucketError> {
         let name = format!("{prefix}-{name}");
         let config = kv::Config {
             bucket: name.clone(),
             history: 1,
-            storage: StorageType::File,
+            storage,
             num_replicas: replicas,
             ..kv::Config::default()
         };
@@ -98,7 +102,9 @@ impl<V: Serialize + DeserializeOwned> Bucket<V> {
             Some(entry) if entry.operation == kv::Operation::Put => {
                 let value = serde_json::from_slice(&entry.value)
                     .map_err(|cause| self.failed("understand", key, cause))?;
-                Ok(Some(Kept { value, revision: entry.revision }))
+                let stored = i64::try_from(entry.created.unix_timestamp_nanos()).unwrap_or(0);
+                let stored_at = DateTime::from_timestamp_nanos(stored);
+                Ok(Some(Kept { value, revision: entry.revision, stored_at }))
             }
             Some(_) | None => Ok(None),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_nats::Client;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, StorageType, Stream};
 use async_nats::jetstream::{self, Context};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -89,9 +89,12 @@ impl Log {
                 .map_err(|cause| LogError::Stream { name: name.to_owned(), cause: cause.into() })
         };
         let attempts =
-            Bucket::open_in(&jetstream, subjects.prefix(), "attempts", replicas).await.map_err(
-                |cause| LogError::Stream { name: cause.bucket.clone(), cause: cause.into() },
-            )?;
+            Bucket::open_in(&jetstream, subjects.prefix(), "attempts", replicas, StorageType::File)
+                .await
+                .map_err(|cause| LogError::Stream {
+                    name: cause.bucket.clone(),
+                    cause: cause.into(),
+                })?;
         Ok(Log {
             attempts,
             due: stream(&names.due).await?,
@@ -115,7 +118,28 @@ impl Log {
         &self,
         name: &str,
     ) -> Result<Bucket<V>, BucketError> {
-        Bucket::open_in(&self.jetstream, self.subjects.prefix(), name, self.replicas).await
+        self.open_bucket(name, StorageType::File).await
+    }
+
+    /// The bucket of this name in the server's memory, made if it is not there. A server that is killed forgets the
+    /// bucket itself: whoever finds it missing makes it again by this.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
+    pub async fn memory_bucket<V: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Bucket<V>, BucketError> {
+        self.open_bucket(name, StorageType::Memory).await
+    }
+
+    async fn open_bucket<V: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        storage: StorageType,
+    ) -> Result<Bucket<V>, BucketError> {
+        let prefix = self.subjects.prefix();
+        Bucket::open_in(&self.jetstream, prefix, name, self.replicas, storage).await
     }
 
     /// The subjects of this log.
