@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Up(Up),
     /// Try everything that the settings name: the log, staging, each site's account, each destination
     /// (which makes staging's folder, and brings the tables of a database up to date)
-    Check,
+    Check(Check),
     /// Show sites, schedules, destinations and what waits for them, dead letters
     Status,
     /// Compare each appliance with the log, and the log with staging and each destination's ledger; what is missing is
@@ -60,6 +60,14 @@ pub(crate) struct Reconcile {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Try each site's secret although the appliance refused it before: for an account that was put right on the
+    /// appliance (unlocked, enabled, its address allowed) while its secret stayed the same
+    #[arg(long)]
+    pub forget_refusals: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,22 +1,37 @@
 use std::path::Path;
 
 use anyhow::bail;
-use appliance::{CheckLine, Client, ClientOptions, Standing};
+use appliance::{CheckLine, Client, Clients, Standing};
 use chrono::Utc;
 use queue::{Log, LogOptions};
-use settings::{Destination, Settings, Site, Target};
+use settings::{Destination, Settings, Target};
 use staging::Staging;
 
+use crate::arguments::Check;
 use crate::data_dir::{connect, staging_url};
 
 /// Tries everything that the settings name, and fails if anything can't be used.
-pub(crate) async fn check(settings: &Settings, data_dir: &Path) -> anyhow::Result<()> {
+pub(crate) async fn check(
+    options: &Check,
+    settings: &Settings,
+    data_dir: &Path,
+) -> anyhow::Result<()> {
     println!("settings  good; digest {}", settings.digest);
     let mut bad = 0;
     bad += say("log", log(settings, data_dir).await);
     bad += say("staging", staging(settings, data_dir).await);
+    let (clients, shared) = clients(settings, data_dir).await?;
+    if !shared {
+        println!(
+            "accounts: what other processes know of them is not known here: no log was reached"
+        );
+    }
     for site in &settings.sites {
-        bad += check_site(site).await;
+        let client = clients.of(&site.host).expect("every site of the settings has one");
+        if options.forget_refusals {
+            client.forget_refusals().await?;
+        }
+        bad += check_site(&site.label, client).await;
     }
     for destination in &settings.destinations {
         bad += say(&format!("destination {}", destination.label), probe(destination).await);
@@ -63,15 +78,17 @@ async fn staging(settings: &Settings, data_dir: &Path) -> anyhow::Result<String>
     Ok(format!("{url} can be written"))
 }
 
-async fn check_site(site: &Site) -> usize {
-    let title = format!("site {}", site.label);
-    let client = ClientOptions::from_site(site)
-        .map_err(anyhow::Error::from)
-        .and_then(|options| Ok(Client::new(options)?));
-    let client = match client {
-        Ok(client) => client,
-        Err(error) => return say(&title, Err(error)),
-    };
+/// The clients of all sites, with the records of the log if it can be reached: a secret that a service was refused is
+/// then not tried here either. Without a log, each has a record of this process alone.
+async fn clients(settings: &Settings, data_dir: &Path) -> anyhow::Result<(Clients, bool)> {
+    if let Ok(log) = connect(settings, data_dir).await {
+        return Ok((accounts::clients(settings, &log).await?, true));
+    }
+    Ok((Clients::from_settings(settings)?, false))
+}
+
+async fn check_site(label: &str, client: &Client) -> usize {
+    let title = format!("site {label}");
     let mut bad = 0;
     for CheckLine { standing, says } in client.check(Utc::now()).await {
         match standing {

@@ -62,7 +62,7 @@ async fn run(
     let data_dir = &arguments.data_dir;
     let done = match arguments.command {
         Command::Up(up) => up::up(&up, &settings, data_dir, &started).await,
-        Command::Check => check::check(&settings, data_dir).await,
+        Command::Check(check) => check::check(&check, &settings, data_dir).await,
         Command::Status => status::status(&settings, data_dir).await,
         Command::DeadLetters(command) => dead_letters::run(command, &settings, data_dir).await,
         Command::Reconcile(wanted) => reconcile::run(&wanted, &settings, data_dir).await,
@@ -77,7 +77,7 @@ impl Command {
     /// Whose secrets the command needs.
     fn needs(&self) -> Needs {
         match self {
-            Command::Up(_) | Command::Check | Command::Reconcile(_) => {
+            Command::Up(_) | Command::Check(_) | Command::Reconcile(_) => {
                 Needs { sites: true, destinations: true }
             }
             Command::Status | Command::DeadLetters(_) | Command::EmbeddedBroker(_) => {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use appliance::AccountStanding;
 use chrono::{DateTime, Utc};
 use poller::{RunRecord, Runs};
 use queue::{KnownDestination, Log, RouteState};
@@ -18,6 +19,7 @@ pub(crate) async fn status(settings: &Settings, data_dir: &Path) -> anyhow::Resu
     let routes = log.routes().await?;
     let known = log.known_destinations().await?;
     sites(settings, &routes);
+    accounts(settings, &accounts::standings(settings, &log).await?);
     schedules(settings, &runs);
     destinations(settings, &known, &routes);
     abandoned_routes(settings, &known, &routes);
@@ -36,6 +38,20 @@ fn sites(settings: &Settings, routes: &[RouteState]) {
         [site.label.clone(), site.host.to_string(), site.product.to_string(), waiting, in_hand]
     });
     println!("{}", table(["site", "host", "product", "to fetch", "in hand"], rows));
+}
+
+fn accounts(settings: &Settings, standings: &[AccountStanding]) {
+    let rows = settings.sites.iter().zip(standings).map(|(site, standing)| {
+        [
+            site.label.clone(),
+            site.client_id.clone(),
+            format!("{} of {}", standing.requests_granted, site.requests_per_hour),
+            format!("{} of {}", standing.downloads, site.downloads_max),
+            standing.trouble.clone().unwrap_or_default(),
+        ]
+    });
+    let heading = ["account of", "client id", "requests this hour", "downloads", "trouble"];
+    println!("{}", table(heading, rows));
 }
 
 fn schedules(settings: &Settings, runs: &[RunRecord]) {

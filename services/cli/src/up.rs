@@ -33,7 +33,8 @@ pub(crate) async fn up(
     if let (Some(listen), false) = (settings.service.listen, up.once) {
         started.serve(listen).await?;
     }
-    let clients = Clients::from_settings(settings)?;
+    let clients = accounts::clients(settings, &log).await?;
+    accounts::watch(&clients, &started.health);
     tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
     if let Some(broker) = &broker {
         tokio::spawn(disk::watch(broker, &log, started));

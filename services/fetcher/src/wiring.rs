@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use appliance::{Clients, ClientsError};
+use accounts::AccountsError;
+use appliance::Clients;
 use domain::Kind;
 use queue::{
     ConnectError, Gate, Log, LogOptions, OpenRuns, Period, Route, RunError, Runner, RunnerOptions,
@@ -38,7 +39,7 @@ pub enum FetcherError {
     NoStaging,
     /// A site without a client.
     #[error("the fetcher can't ask every site")]
-    Clients(#[source] ClientsError),
+    Clients(#[source] AccountsError),
     /// A runner could not go on.
     #[error("the fetcher could not go on")]
     Run(#[source] RunError),
@@ -55,7 +56,8 @@ pub fn standalone() -> ExitCode {
         let log = Log::connect(&options).await.map_err(FetcherError::Connect)?;
         let url = settings.staging.url.clone().ok_or(FetcherError::NoStaging)?;
         let staging = Staging::open(&url).await.map_err(FetcherError::Staging)?;
-        let clients = Clients::from_settings(&settings).map_err(FetcherError::Clients)?;
+        let clients = accounts::clients(&settings, &log).await.map_err(FetcherError::Clients)?;
+        accounts::watch(&clients, &started.health);
         tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
         let component = started.health.component("agreement of log and staging");
         agreed(&log, &staging, &component, &started.stop).await;

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
-use appliance::{Clients, ClientsError};
+use accounts::AccountsError;
+use appliance::Clients;
 use domain::{Family, Kind};
 use queue::{BucketError, ConnectError, Log, LogOptions, RunnerState};
 use service::{Exit, Health};
@@ -27,7 +28,7 @@ pub enum PollerError {
     Records(#[source] BucketError),
     /// A site without a client.
     #[error("the poller can't ask every site")]
-    Clients(#[source] ClientsError),
+    Clients(#[source] AccountsError),
     /// Outbound events can't be taken.
     #[error("the poller can't take the appliances' events")]
     Events(#[source] EventsError),
@@ -56,7 +57,8 @@ pub fn standalone() -> ExitCode {
         let options = LogOptions::from_settings(&settings.log, "sluice-poller")
             .map_err(PollerError::Connect)?;
         let log = Log::connect(&options).await.map_err(PollerError::Connect)?;
-        let clients = Clients::from_settings(&settings).map_err(PollerError::Clients)?;
+        let clients = accounts::clients(&settings, &log).await.map_err(PollerError::Clients)?;
+        accounts::watch(&clients, &started.health);
         tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
         run(&settings, &log, &clients, &started.health, &started.stop).await
     })

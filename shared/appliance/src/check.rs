@@ -32,18 +32,17 @@ pub enum Standing {
 impl Client {
     /// Looks at the login, the API, the clocks and the permissions. `now` is this machine's clock.
     pub async fn check(&self, now: DateTime<Utc>) -> Vec<CheckLine> {
-        let site = self.site();
+        let (site, account) = (self.site(), self.account());
         if let Err(error) = self.token().await {
             return vec![line(Standing::Bad, chain(&error))];
         }
-        let mut lines =
-            vec![line(Standing::Good, format!("{site} accepts the client id and secret"))];
+        let mut lines = vec![line(Standing::Good, format!("{site} accepts API account {account}"))];
         match self.get_api_info().await {
             Ok(info) => {
                 let version = info.version.as_deref().unwrap_or("of an unknown version");
                 lines.push(line(Standing::Good, format!("{site} answers with API {version}")));
                 lines.push(clocks(site, info.clock, now));
-                lines.extend(permissions(site, &info));
+                lines.extend(permissions(site, &account, &info));
             }
             Err(error) => lines.extend(self.check_without_info(error, now).await),
         }
@@ -63,7 +62,7 @@ impl Client {
         let mut lines = vec![line(Standing::Note, chain(&error))];
         match self.listing(Family::Session, window).await {
             Ok(listed) => {
-                let says = format!("{} lets the account read session reports", self.site());
+                let says = format!("API account {} may read session reports", self.account());
                 lines.push(line(Standing::Good, says));
                 lines.push(clocks(self.site(), listed.clock, now));
             }
@@ -84,19 +83,23 @@ fn clocks(site: &impl fmt::Display, appliance: ApplianceTime, now: DateTime<Utc>
     line(Standing::Note, format!("{says}: {does}"))
 }
 
-fn permissions(site: &impl fmt::Display, info: &ApiInfo) -> Vec<CheckLine> {
+fn permissions(site: &impl fmt::Display, account: &str, info: &ApiInfo) -> Vec<CheckLine> {
     let wanted = [
         ("perm_reporting_support", "sessions and recordings", Standing::Bad),
         ("perm_backup", "site backups", Standing::Note),
     ];
     let told = wanted.map(|(name, what, standing)| match info.allows(name) {
-        Some(true) => line(Standing::Good, format!("the account may read {what} ({name})")),
+        Some(true) => {
+            line(Standing::Good, format!("API account {account} may read {what} ({name})"))
+        }
         Some(false) => {
-            line(standing, format!("the account may not read {what}: grant it {name} on {site}"))
+            let says =
+                format!("API account {account} may not read {what}: grant it {name} on {site}");
+            line(standing, says)
         }
         None => line(
             Standing::Note,
-            format!("{site} does not tell whether the account may read {what} ({name})"),
+            format!("{site} does not tell whether API account {account} may read {what} ({name})"),
         ),
     });
     told.into()
@@ -107,7 +110,7 @@ fn line(standing: Standing, says: String) -> CheckLine {
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &ApplianceError) -> String {
     let causes =
         std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -3,10 +3,9 @@ use std::collections::BTreeMap;
 use domain::SiteHost;
 use settings::{Settings, UnresolvedSecret};
 
-use crate::{BuildError, Client, ClientOptions};
+use crate::{AccountRecord, BuildError, Client, ClientOptions};
 
-/// One client for each site: whatever asks a site in this process shares its token, its budget of requests, its
-/// download slots, and what is known of its secret. Cheap to clone.
+/// One client for each site: whatever asks a site in this process shares it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Clients(BTreeMap<SiteHost, Client>);
 
@@ -34,19 +33,35 @@ pub enum ClientsError {
 }
 
 impl Clients {
-    /// The clients of all sites in the settings.
+    /// The clients of all sites in the settings, each with a record of this process alone.
     ///
     /// # Errors
     /// At the first site that can't have one.
     pub fn from_settings(settings: &Settings) -> Result<Self, ClientsError> {
+        Clients::sharing(settings, |_| AccountRecord::own())
+    }
+
+    /// The clients of all sites in the settings, each with the record of its account that it is given here.
+    ///
+    /// # Errors
+    /// At the first site that can't have one.
+    pub fn sharing(
+        settings: &Settings,
+        record: impl Fn(&settings::Site) -> AccountRecord,
+    ) -> Result<Self, ClientsError> {
         let client = |site: &settings::Site| {
             let options = ClientOptions::from_site(site)
                 .map_err(|cause| ClientsError::Secret { site: site.host.clone(), cause })?;
-            let client = Client::new(options)
+            let client = Client::sharing(options, record(site))
                 .map_err(|cause| ClientsError::Client { site: site.host.clone(), cause })?;
             Ok((site.host.clone(), client))
         };
         settings.sites.iter().map(client).collect::<Result<_, _>>().map(Clients)
+    }
+
+    /// All of them, by site.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.0.values()
     }
 
     /// The client of a site of these settings.

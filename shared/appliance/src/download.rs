@@ -4,8 +4,8 @@ use bytes::Bytes;
 use domain::{ArtifactId, Family, Kind, Lsid};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
-use tokio::sync::OwnedSemaphorePermit;
 
+use crate::account::DownloadPermit;
 use crate::answer::{is_plain_words, said};
 use crate::listing::report_name;
 use crate::request::{Ask, Body, LIMITS_MADE, LIMITS_QUICK, Opened};
@@ -30,7 +30,7 @@ pub struct Download {
     /// The first 512 bytes or more, or all of a smaller body; the stream begins with them.
     pub first: Bytes,
     rest: BoxStream<'static, Result<Bytes, ApplianceError>>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<DownloadPermit>,
 }
 
 impl Client {
@@ -134,7 +134,7 @@ impl Client {
         let slots = self.inner().downloads.clone();
         let permit = match tokio::time::timeout(PERMIT_WAIT, slots.acquire_owned()).await {
             Ok(Ok(permit)) => permit,
-            // The semaphore is never closed: only time can run out.
+            // Time ran out, or the record of the permits does not answer: either way, later.
             _ => {
                 return Err(ApplianceError::Throttled { asked: ask.asked, wait: PERMIT_AGAIN });
             }
@@ -164,7 +164,7 @@ impl Client {
 }
 
 impl Download {
-    fn of(opened: Opened, permit: Option<OwnedSemaphorePermit>) -> Self {
+    fn of(opened: Opened, permit: Option<DownloadPermit>) -> Self {
         Download {
             content_type: opened.content_type,
             content_disposition: opened.content_disposition,

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use session_report::ReportError;
 
+use crate::SharedError;
+
 /// Why the appliance did not give what was asked for. `asked` names it, with its site.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplianceError {
@@ -66,7 +68,7 @@ pub enum ApplianceError {
     },
     /// The client id or secret is wrong. Not tried again, because failed logins lock the account.
     #[error(
-        "{site} refuses the client id or secret of its API account; set the right one (nothing is tried until then, lest the account be locked){words}"
+        "{site} refuses the client id or secret of its API account; set the right one (nothing is tried until then, lest the account be locked), or, if it is right by now, run `sluice check --forget-refusals`{words}"
     )]
     SecretRefused {
         /// The site.
@@ -83,6 +85,23 @@ pub enum ApplianceError {
         site: String,
         /// What it said, behind a colon; may be empty.
         words: String,
+    },
+    /// What the processes share about the API account can't be reached: nobody knows what may be sent.
+    #[error("nothing is asked of {site} while the record of its API account can't be reached")]
+    Unshared {
+        /// The site.
+        site: String,
+        /// Why.
+        #[source]
+        source: SharedError,
+    },
+    /// Logins of this account ended without a word, several times: their processes were killed.
+    #[error("nobody logs in to {site} for {} s: processes were killed while they did, and each login may have failed", wait.as_secs())]
+    LoginsUntold {
+        /// The site.
+        site: String,
+        /// How long.
+        wait: Duration,
     },
     /// The API account may not do this.
     #[error("the API account may not read {asked}: grant it {permission} on the appliance{words}")]
@@ -235,6 +254,8 @@ impl ApplianceError {
             | ApplianceError::Unauthorized { .. }
             | ApplianceError::SecretRefused { .. }
             | ApplianceError::LoginForbidden { .. }
+            | ApplianceError::LoginsUntold { .. }
+            | ApplianceError::Unshared { .. }
             | ApplianceError::Forbidden { .. }
             | ApplianceError::NotTheAppliance { .. } => Recourse::Down,
             ApplianceError::Cut { .. }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::PoisonError;
 
+use chrono::DateTime;
 use domain::{ApplianceTime, Family, Product};
 use session_report::{ListedSession, Listing, ReportError};
 
@@ -11,6 +12,8 @@ use crate::{ApplianceError, Client};
 
 /// About half a million sessions. A scan that meets it asks for smaller windows.
 const LISTING_BYTES_MAX: usize = 64 << 20;
+/// Texts that are remembered not to mean "nothing"; some may hold a number that is never the same.
+const WORDS_MAX: usize = 100;
 /// A second in which no session ever ended: 1970-01-02T00:00:00Z.
 const LONG_AGO: &str = "86400";
 
@@ -98,6 +101,33 @@ impl Client {
             _ => {
                 let clock = opened.clock;
                 Ok((opened.whole(LISTING_BYTES_MAX).await?, clock))
+            }
+        }
+    }
+
+    /// Whether an error in unknown words, in answer to a request that needs this permission, is this site's way to say
+    /// that it finds nothing. Each text is asked about once.
+    pub(crate) async fn finds_nothing_by(&self, permission: &str, words: &str) -> bool {
+        let name = listing_name(self.product(), Family::Session);
+        let other = &self.inner().other_words;
+        let known = || other.lock().unwrap_or_else(PoisonError::into_inner).contains(words);
+        let (Some(name), "perm_reporting_support", false) = (name, permission, known()) else {
+            return false;
+        };
+        let window = Window::Ended { from: ApplianceTime::read_off(DateTime::UNIX_EPOCH), secs: 1 };
+        // In a box: to ask is a request, whose answer may be an error, too.
+        match Box::pin(self.means_nothing(name, &window, words)).await {
+            Ok(true) => true,
+            Ok(false) => {
+                let mut other = other.lock().unwrap_or_else(PoisonError::into_inner);
+                if other.len() < WORDS_MAX {
+                    other.insert(words.to_owned());
+                }
+                false
+            }
+            Err(error) => {
+                tracing::debug!(%error, "could not ask how the site says that it found nothing");
+                false
             }
         }
     }

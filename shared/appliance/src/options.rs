@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use domain::{Product, SiteHost};
 use reqwest::Url;
 use secrecy::SecretString;
+use settings::TlsVersion;
 
 /// What a client of one site needs.
 #[derive(Debug, Clone)]
@@ -25,8 +26,30 @@ pub struct ClientOptions {
     pub requests_per_hour: u32,
     /// Recordings and backups under way at one time, at most.
     pub downloads_max: usize,
+    /// Bytes of answers in any one second, at most; no limit unless set.
+    pub bytes_per_second: Option<u32>,
+    /// The oldest TLS that is spoken.
+    pub tls_min: TlsVersion,
+    /// The way there; as the environment says unless set.
+    pub proxy: Option<Proxy>,
+    /// Whether a connection serves several calls. The vendor asks for one call each.
+    pub keep_connections: bool,
     /// A PEM file with certificate authorities to trust beside the system's.
     pub ca: Option<PathBuf>,
+}
+
+/// The way to a site.
+#[derive(Debug, Clone)]
+pub enum Proxy {
+    /// No proxy, whatever the environment says.
+    Direct,
+    /// This one, whatever the environment says.
+    Through {
+        /// `http://` or `https://`, host and port.
+        url: String,
+        /// A name and a password, where it wants them.
+        user: Option<(String, SecretString)>,
+    },
 }
 
 impl ClientOptions {
@@ -36,6 +59,16 @@ impl ClientOptions {
     /// When this process did not ask for the sites' secrets as it read the settings.
     pub fn from_site(site: &settings::Site) -> Result<Self, settings::UnresolvedSecret> {
         let secret = |secret: &settings::Secret| secret.expose().map(SecretString::from);
+        let proxy = |proxy: &settings::Proxy| {
+            Ok(match proxy {
+                settings::Proxy::None => Proxy::Direct,
+                settings::Proxy::Through { url, user } => {
+                    let user =
+                        user.as_ref().map(|(name, password)| Ok((name.clone(), secret(password)?)));
+                    Proxy::Through { url: url.clone(), user: user.transpose()? }
+                }
+            })
+        };
         Ok(ClientOptions {
             site: site.host.clone(),
             url: site.url.clone(),
@@ -46,6 +79,10 @@ impl ClientOptions {
             requests_per_second: site.requests_per_second,
             requests_per_hour: site.requests_per_hour,
             downloads_max: site.downloads_max,
+            bytes_per_second: site.bytes_per_second,
+            tls_min: site.tls_min,
+            proxy: site.proxy.as_ref().map(proxy).transpose()?,
+            keep_connections: site.keep_connections,
             ca: site.ca.clone(),
         })
     }
@@ -88,6 +125,15 @@ pub enum BuildError {
         #[source]
         source: Option<reqwest::Error>,
     },
+    /// The proxy's address is none.
+    #[error("the proxy of {site} cannot be used")]
+    Proxy {
+        /// The site.
+        site: SiteHost,
+        /// What is wrong.
+        #[source]
+        source: reqwest::Error,
+    },
     /// TLS can't be set up.
     #[error("the HTTP client of {site} cannot be set up")]
     Http {
@@ -120,11 +166,17 @@ impl ClientOptions {
         Ok(base)
     }
 
+    /// The name of the account, that others of the site and other sites have not.
+    pub(crate) fn account(&self) -> String {
+        format!("{}\n{}", self.site, self.client_id)
+    }
+
     pub(crate) fn require_positive(&self) -> Result<(), BuildError> {
         let limits = [
             ("requests_per_second", self.requests_per_second == 0),
             ("requests_per_hour", self.requests_per_hour == 0),
             ("downloads_max", self.downloads_max == 0),
+            ("bytes_per_second", self.bytes_per_second == Some(0)),
         ];
         match limits.into_iter().find(|(_, zero)| *zero) {
             Some((what, _)) => Err(BuildError::Zero { site: self.site.clone(), what }),

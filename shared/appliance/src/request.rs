@@ -9,12 +9,13 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
+use crate::account::BudgetError;
 use crate::answer::{Said, said, said_anyway};
 use crate::clock::date_of;
 use crate::error::behind_colon;
 use crate::part::{Part, Rest};
 use crate::sniff::{Sniffed, sniff};
-use crate::throttle::{retry_after, used_up};
+use crate::throttle::{remaining, retry_after};
 use crate::{ApplianceError, Client};
 
 /// What is read of a body before anything is decided about it.
@@ -64,6 +65,7 @@ pub(crate) enum Body {
 
 /// An answer with a good status, its first bytes read.
 pub(crate) struct Opened {
+    client: Client,
     pub(crate) asked: String,
     pub(crate) permission: &'static str,
     pub(crate) content_type: Option<String>,
@@ -81,12 +83,11 @@ impl Client {
         match self.open_with_token(&ask).await? {
             Ok(opened) => Ok(opened),
             // The token had ended before its time: the account was used elsewhere, or its secret renewed.
-            Err(_) => {
-                self.open_with_token(&ask).await?.map_err(|words| ApplianceError::Unauthorized {
-                    asked: ask.asked.clone(),
-                    words: behind_colon(&words),
-                })
-            }
+            Err(words) => match self.open_with_token(&ask).await {
+                Ok(opened) => opened.map_err(|words| unauthorized(&ask, &words)),
+                Err(ApplianceError::Unauthorized { .. }) => Err(unauthorized(&ask, &words)),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -114,8 +115,9 @@ impl Client {
         if !status.is_success() {
             return Err(self.failed(ask.asked.clone(), ask.permission, response).await);
         }
-        let opened = opened(ask, response).await?;
+        let opened = opened(ask, self.clone(), response).await?;
         if sniff(&opened.first) != Sniffed::Json {
+            self.proven(&token).await;
             return Ok(Ok(opened));
         }
         // No content of the API is JSON, but a refusal of the token is; its status is not documented.
@@ -137,11 +139,10 @@ impl Client {
         first_byte: Duration,
     ) -> Result<Response, ApplianceError> {
         let inner = self.inner();
-        inner
-            .budget
-            .wait()
-            .await
-            .map_err(|wait| ApplianceError::Throttled { asked: asked.to_owned(), wait })?;
+        let number = inner.budget.wait().await.map_err(|error| match error {
+            BudgetError::Wait(wait) => ApplianceError::Throttled { asked: asked.to_owned(), wait },
+            BudgetError::Shared(source) => self.unshared(source),
+        })?;
         let span = tracing::debug_span!(
             "appliance request",
             otel.kind = "client",
@@ -162,8 +163,8 @@ impl Client {
         };
         span.record("http.response.status_code", response.status().as_u16());
         inner.clock.saw(response.headers());
-        if let Some(wait) = used_up(response.headers()) {
-            inner.budget.close_for(wait);
+        if let Some(requests) = remaining(response.headers()) {
+            inner.budget.remains(number, requests).await;
         }
         Ok(response)
     }
@@ -178,7 +179,7 @@ impl Client {
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
             let wait = retry_after(response.headers());
-            self.inner().budget.close_for(wait);
+            self.inner().budget.close_for(wait).await;
             return ApplianceError::Throttled { asked, wait };
         }
         if status.is_redirection() {
@@ -246,7 +247,15 @@ impl Opened {
     /// The error that this answer is, whatever it says.
     pub(crate) async fn into_error(self) -> ApplianceError {
         let (opened, body) = self.with_words().await;
-        error_of(opened.asked, opened.permission, said_anyway(&body))
+        let said = match said_anyway(&body) {
+            Said::Error(words)
+                if opened.client.finds_nothing_by(opened.permission, &words).await =>
+            {
+                Said::NoMatch(words)
+            }
+            said => said,
+        };
+        error_of(opened.asked, opened.permission, said)
     }
 
     /// Reads the whole body into memory.
@@ -279,6 +288,10 @@ pub(crate) fn error_of(asked: String, permission: &'static str, said: Said) -> A
     }
 }
 
+fn unauthorized(ask: &Ask, words: &str) -> ApplianceError {
+    ApplianceError::Unauthorized { asked: ask.asked.clone(), words: behind_colon(words) }
+}
+
 fn unsent(asked: String, source: reqwest::Error) -> ApplianceError {
     if source.is_connect() {
         ApplianceError::Unreachable { asked, source }
@@ -287,13 +300,13 @@ fn unsent(asked: String, source: reqwest::Error) -> ApplianceError {
     }
 }
 
-async fn opened(ask: &Ask, response: Response) -> Result<Opened, ApplianceError> {
+async fn opened(ask: &Ask, client: Client, response: Response) -> Result<Opened, ApplianceError> {
     let headers = response.headers();
     let content_type = text_of(headers, &CONTENT_TYPE);
     let content_disposition = text_of(headers, &CONTENT_DISPOSITION);
     let clock = date_of(headers);
     let part = Part::of(&response);
-    let mut rest = pieces(ask.asked.clone(), ask.limits, response);
+    let mut rest = pieces(ask.asked.clone(), client.clone(), ask.limits, response);
     let mut first = BytesMut::new();
     while first.len() < FIRST_BYTES {
         match rest.try_next().await? {
@@ -302,6 +315,7 @@ async fn opened(ask: &Ask, response: Response) -> Result<Opened, ApplianceError>
         }
     }
     Ok(Opened {
+        client,
         asked: ask.asked.clone(),
         permission: ask.permission,
         content_type,
@@ -316,12 +330,13 @@ async fn opened(ask: &Ask, response: Response) -> Result<Opened, ApplianceError>
 /// The pieces of a body. A silence that is too long, or an end before the end, is an error and the last item.
 fn pieces(
     asked: String,
+    client: Client,
     limits: Limits,
     response: Response,
 ) -> BoxStream<'static, Result<Bytes, ApplianceError>> {
     let state = (response, 0_u64);
     stream::try_unfold(state, move |(mut response, bytes)| {
-        let asked = asked.clone();
+        let (asked, client) = (asked.clone(), client.clone());
         async move {
             let limit = if bytes == 0 { limits.first_byte } else { limits.between };
             match tokio::time::timeout(limit, response.chunk()).await {
@@ -332,6 +347,7 @@ fn pieces(
                 Ok(Ok(None)) => Ok(None),
                 Ok(Ok(Some(piece))) => {
                     let bytes = bytes + piece.len() as u64;
+                    client.inner().budget.wait_for_bytes(piece.len()).await;
                     Ok(Some((piece, (response, bytes))))
                 }
             }

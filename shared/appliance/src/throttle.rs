@@ -11,8 +11,6 @@ use crate::clock::date_of;
 const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 /// The budget is counted by the hour: nothing is worth a longer wait.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
-/// What is waited when nothing remains of the hour's budget; when it is filled again is not told.
-const WAIT_EMPTY: Duration = Duration::from_secs(60);
 
 /// How long a refused request has to wait: `Retry-After` in seconds, or as a date by the answer's own clock.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Duration {
@@ -27,10 +25,9 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Duration {
     told.unwrap_or(WAIT_DEFAULT).clamp(Duration::from_secs(1), WAIT_MAX)
 }
 
-/// How long to wait because this answer was the last one of the budget.
-pub(crate) fn used_up(headers: &HeaderMap) -> Option<Duration> {
-    let remaining = headers.get("x-ratelimit-remaining")?.to_str().ok()?.trim();
-    (remaining == "0").then_some(WAIT_EMPTY)
+/// How many requests remain of the hour, where the answer tells.
+pub(crate) fn remaining(headers: &HeaderMap) -> Option<u32> {
+    headers.get("x-ratelimit-remaining")?.to_str().ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ mod site;
 
 use std::time::Duration;
 
-use appliance::{ApplianceError, Client, Recourse, Standing};
+use appliance::{ApplianceError, Client, ClientOptions, Proxy, Recourse, Standing};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONNECTION, LOCATION, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONNECTION, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use futures::future::join_all;
@@ -158,11 +158,11 @@ async fn a_check_tells_clock_and_permissions_in_plain_words() {
     assert_eq!(
         text,
         [
-            "Good: access.example.com accepts the client id and secret",
+            "Good: access.example.com accepts API account 01234567…",
             "Good: access.example.com answers with API 1.24.1",
             "Note: the clock of access.example.com is 110 s behind this machine's: the appliance's counts; set the wrong one right all the same",
-            "Good: the account may read sessions and recordings (perm_reporting_support)",
-            "Note: the account may not read site backups: grant it perm_backup on access.example.com",
+            "Good: API account 01234567… may read sessions and recordings (perm_reporting_support)",
+            "Note: API account 01234567… may not read site backups: grant it perm_backup on access.example.com",
         ]
     );
 }
@@ -199,6 +199,41 @@ async fn a_redirect_elsewhere_is_not_followed_and_one_at_home_is() {
     assert!(error.to_string().contains("redirects to login.example.net"), "{error}");
     client.backup().await.expect("the same host is followed");
     assert_eq!(site.asked("/files/1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_settings_is_used_with_its_name_and_password() {
+    let site = Site::start(info).await;
+    let mut options = site.options();
+    options.url = "http://appliance.invalid".to_owned();
+    let user = Some(("sluice".to_owned(), "pass".into()));
+    options.proxy = Some(Proxy::Through { url: site.url.clone(), user });
+    let client = Client::new(options).expect("the options are good");
+    client.get_api_info().await.expect("the proxy knows the way");
+    let asked = site.asked("/api/command");
+    // base64("sluice:pass")
+    assert_eq!(asked[0].headers[PROXY_AUTHORIZATION], "Basic c2x1aWNlOnBhc3M=");
+    assert_eq!(asked[0].headers["host"], "appliance.invalid");
+}
+
+#[tokio::test]
+async fn a_connection_serves_several_calls_only_if_the_settings_say_so() {
+    let site = Site::start(info).await;
+    let options = ClientOptions { keep_connections: true, ..site.options() };
+    let client = Client::new(options).expect("the options are good");
+    client.get_api_info().await.expect("it is told");
+    assert!(site.asked("").iter().all(|asked| !asked.headers.contains_key(CONNECTION)));
+}
+
+#[tokio::test]
+async fn a_site_that_refuses_each_token_is_asked_for_one_more_and_then_left_alone_for_a_while() {
+    let site = Site::start(|_| json(StatusCode::UNAUTHORIZED, ACCESS_DENIED)).await;
+    let client = site.client();
+    for _ in 0..5 {
+        let refused = client.get_api_info().await.expect_err("no token is good");
+        assert!(matches!(refused, ApplianceError::Unauthorized { .. }), "{refused}");
+    }
+    assert_eq!(site.asked("/oauth2/token").len(), 2);
 }
 
 #[tokio::test]

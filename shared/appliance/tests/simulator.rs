@@ -1,12 +1,15 @@
 //! Promises kept against the stand-in appliance.
 
-use appliance::{ApplianceError, Client, ClientOptions, Recourse, Standing, Window};
-use appliance_simulator::{Fault, Language, Options, RecordingKind, RunningSimulator, Simulator};
+use appliance::{ApplianceError, Client, ClientOptions, Proxy, Recourse, Standing, Window};
+use appliance_simulator::{
+    ErrorPlace, Fault, Language, Options, RecordingKind, RunningSimulator, Simulator,
+};
 use chrono::DateTime;
 use domain::{
     ApplianceTime, ArtifactId, ArtifactKey, Family, Instance, Kind, Lsid, Product, SiteHost,
 };
 use futures::TryStreamExt;
+use settings::TlsVersion;
 
 const DAY_SECS: u32 = 86_400;
 
@@ -22,6 +25,10 @@ fn client(site: &RunningSimulator) -> Client {
         requests_per_second: 15,
         requests_per_hour: 15_000,
         downloads_max: 2,
+        bytes_per_second: None,
+        tls_min: TlsVersion::Tls12,
+        proxy: Some(Proxy::Direct),
+        keep_connections: false,
         ca: None,
     })
     .expect("the options are good")
@@ -132,6 +139,28 @@ async fn tokens_that_the_site_ends_are_replaced_and_a_new_secret_is_not_guessed(
     site.clear_faults();
     let fresh = self::client(&site);
     fresh.get_api_info().await.expect("the account was not locked");
+}
+
+#[tokio::test]
+async fn a_session_that_a_foreign_site_does_not_find_is_told_from_an_error_in_its_language() {
+    let (site, client) = start(1).await;
+    site.add_fault(Fault::Localized { language: Language::German });
+    let unknown: Lsid = "00000000000000000000000000000000".parse().expect("an LSID");
+    for _ in 0..2 {
+        let error = client.reports(Family::Session, std::slice::from_ref(&unknown)).await;
+        let error = error.expect_err("there is none");
+        assert!(matches!(error, ApplianceError::NoMatch { .. }), "{error}");
+    }
+    let asked = |what: &str| site.counters().requests[what];
+    assert_eq!(asked("reporting SupportSessionListing"), 2, "it is learnt once");
+    let lsid = site.sessions()[0].lsid.clone();
+    site.add_fault(Fault::Error { lsids: [lsid.clone()].into(), place: ErrorPlace::Root });
+    for _ in 0..2 {
+        let lsid: Lsid = lsid.parse().expect("an LSID");
+        let error = client.reports(Family::Session, &[lsid]).await.expect_err("it fails");
+        assert!(matches!(error, ApplianceError::Refused { .. }), "{error}");
+    }
+    assert_eq!(asked("reporting SupportSessionListing"), 3, "and this is asked about once");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use appliance::{Client, ClientOptions};
+use appliance::{Client, ClientOptions, Proxy};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::Product;
 use futures::{StreamExt, stream};
+use settings::TlsVersion;
 
 /// 2026-11-22T16:00:00Z, the time at every site here.
 pub const NOW: i64 = 1_795_363_200;
@@ -76,6 +77,10 @@ impl Site {
             requests_per_second: 1000,
             requests_per_hour: 15_000,
             downloads_max: 2,
+            bytes_per_second: None,
+            tls_min: TlsVersion::Tls12,
+            proxy: Some(Proxy::Direct),
+            keep_connections: false,
             ca: None,
         }
     }
