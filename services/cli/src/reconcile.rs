@@ -76,7 +76,7 @@ pub(crate) async fn run(
 
 impl Scope<'_> {
     async fn sites(&self) -> anyhow::Result<Vec<Line>> {
-        let clients = Clients::from_settings(self.settings)?;
+        let clients = accounts::clients(self.settings, self.log).await?;
         let mut lines = Vec::new();
         let wanted = |site: &&Site| self.site.is_none_or(|wanted| wanted.host == site.host);
         for site in self.settings.sites.iter().filter(wanted) {

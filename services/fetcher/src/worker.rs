@@ -51,7 +51,7 @@ pub(crate) struct Fetched {
 /// What the first look at a task shows.
 enum Look {
     /// Nothing is left to fetch.
-    Settled(Outcome),
+    Settled(Box<Outcome>),
     /// It has to be fetched.
     Open(Box<(Wanted, Past)>),
 }
@@ -65,7 +65,7 @@ impl Fetcher {
     async fn look(&self, task: &Task) -> Look {
         match self.looked(task).await {
             Ok(look) => look,
-            Err(failure) => Look::Settled(Err(failure)),
+            Err(failure) => Look::Settled(Box::new(Err(failure))),
         }
     }
 
@@ -81,7 +81,7 @@ impl Fetcher {
             wanted.particulars = staged.fact.particulars.clone();
         }
         if self.is_done(&wanted, &past).await? {
-            return Ok(Look::Settled(self.repeated(&wanted, &past).await));
+            return Ok(Look::Settled(Box::new(self.repeated(&wanted, &past).await)));
         }
         Ok(Look::Open(Box::new((wanted, past))))
     }
@@ -223,7 +223,7 @@ impl Worker for Fetcher {
         let mut open = Vec::new();
         for (place, look) in join_all(looks).await.into_iter().enumerate() {
             match look {
-                Look::Settled(outcome) => outcomes[place] = Some(outcome),
+                Look::Settled(outcome) => outcomes[place] = Some(*outcome),
                 Look::Open(one) => open.push((place, one)),
             }
         }

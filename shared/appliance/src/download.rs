@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// A file, in one of the site's download slots; what the appliance says in its stead is an error.
-    async fn file(&self, ask: Ask) -> Result<(Opened, OwnedSemaphorePermit), ApplianceError> {
+    async fn file(&self, ask: Ask) -> Result<(Opened, DownloadPermit), ApplianceError> {
         let slots = self.inner().downloads.clone();
         let permit = match tokio::time::timeout(PERMIT_WAIT, slots.acquire_owned()).await {
             Ok(Ok(permit)) => permit,

@@ -35,7 +35,7 @@ struct Resumable {
 pub(crate) fn resumable(
     client: &Client,
     form: Vec<(&'static str, String)>,
-    opened: Opened,
+    mut opened: Opened,
 ) -> Opened {
     if opened.part.version.is_none() {
         return opened;
@@ -47,13 +47,14 @@ pub(crate) fn resumable(
         permission: opened.permission,
         part: opened.part.clone(),
         at: opened.first.len() as u64,
-        rest: opened.rest,
+        rest: std::mem::replace(&mut opened.rest, stream::empty().boxed()),
         vain: 0,
     };
     let rest = stream::try_unfold(state, async |mut state| {
         Ok(state.next().await?.map(|piece| (piece, state)))
     });
-    Opened { rest: rest.boxed(), ..opened }
+    opened.rest = rest.boxed();
+    opened
 }
 
 impl Resumable {

@@ -157,7 +157,7 @@ impl House {
         let published = self.log.publish_after(&closing.fact, closing.expected_last).await;
         let published = published.expect("the server runs");
         if let Published::At(position) = published {
-            let revision = self.log.revision_at(position);
+            let revision = self.log.revision_at(position).await.expect("the server runs");
             self.fetcher().closed(&closing.fact, revision).await.expect("staging takes it");
         }
         Some(published)

@@ -286,7 +286,7 @@ mod tests {
         let budgets = budgets(7, 1000, 2_000);
         let mut sent: BTreeMap<usize, usize> = BTreeMap::new();
         let mut round = 0;
-        while let Ok(_) = budgets[round % 7].wait().await {
+        while budgets[round % 7].wait().await.is_ok() {
             *sent.entry(round % 7).or_default() += 1;
             round += 1;
         }
