@@ -112,7 +112,8 @@ impl OpenRuns {
 }
 
 impl Gate {
-    pub(crate) fn is_open(&self) -> bool {
+    /// Whether any of its runs is open.
+    pub fn is_open(&self) -> bool {
         !self.open.open.borrow().is_disjoint(&self.runs)
     }
 

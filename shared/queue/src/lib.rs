@@ -1,7 +1,8 @@
 //! Streams, routes, the worker runner, dead letters: the log, and what is done with it.
 //!
 //! **Purpose.** The one crate that knows NATS JetStream. It keeps the four streams, publishes facts so that a second
-//! first announcement is refused, and runs workers: pulls, leases, publishes what follows, acknowledges, retries, and
+//! first announcement is refused, and runs workers: pulls from routes that are open, leases, publishes what follows,
+//! acknowledges, retries, and
 //! gives up into the stream of dead letters.
 //!
 //! **Facts in and out.** All; it decides nothing about their content.
