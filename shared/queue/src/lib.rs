@@ -2,8 +2,7 @@
 //!
 //! **Purpose.** The one crate that knows NATS JetStream. It keeps the four streams, publishes facts so that a second
 //! first announcement is refused, and runs workers: pulls from routes that are open, leases, publishes what follows,
-//! acknowledges, retries, and
-//! gives up into the stream of dead letters.
+//! acknowledges, retries, and gives up into the stream of dead letters.
 //!
 //! **Facts in and out.** All; it decides nothing about their content.
 //!
