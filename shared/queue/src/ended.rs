@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::{DateTime, Utc};
 use domain::{ArtifactId, Family, Lsid, SiteHost};
 use futures::StreamExt;
@@ -56,6 +57,24 @@ impl Log {
         })
         .await?;
         Ok(batch)
+    }
+
+    /// Whether a session or presentation was announced as over.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn is_end_announced(
+        &self,
+        site: &SiteHost,
+        family: Family,
+        lsid: &Lsid,
+    ) -> Result<bool, LogError> {
+        let subject = self.subjects.ended(site, family, lsid);
+        match self.due.get_last_raw_message_by_subject(&subject).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(LogError::Read { subject, cause: error.into() }),
+        }
     }
 
     /// The recordings of a session or presentation that were announced.

@@ -54,8 +54,9 @@ impl Scan<'_> {
         window: Stretch,
         listed: &Listed,
     ) -> Result<(), ScanError> {
+        self.recall(listed).await?;
         if lsids(listed).any(|lsid| !self.memory.has_seen(lsid)) {
-            // This process has not seen their ends announced. Most have ended soon after; one listing tells which.
+            // Most of those whose end is not in the log have ended since; one listing tells which.
             let secs = u32::try_from(window.secs() + END_WITHIN_SECS).unwrap_or(u32::MAX);
             let ends = appliance::Window::Ended { from: window.from(), secs };
             let ends = self.list(ends).await.map_err(|cause| self.scanner.appliance(cause))?;
@@ -72,6 +73,20 @@ impl Scan<'_> {
             self.abandon(lsid, marked.contains_key(*lsid), listed.clock).await?;
         }
         remember(&mut self.memory.suspected, open.into_iter().cloned());
+        Ok(())
+    }
+
+    /// Looks up in the log what this process does not know to be there: after a start that is everything.
+    async fn recall(&mut self, listed: &Listed) -> Result<(), ScanError> {
+        let Scanner { log, client, .. } = self.scanner;
+        let mut announced = Vec::new();
+        for lsid in lsids(listed).filter(|lsid| !self.memory.has_seen(lsid)) {
+            let known = log.is_end_announced(client.site(), self.family, lsid).await;
+            if known.map_err(|cause| self.scanner.announcing(cause))? {
+                announced.push(lsid.clone());
+            }
+        }
+        remember(&mut self.memory.suspected, announced.into_iter());
         Ok(())
     }
 

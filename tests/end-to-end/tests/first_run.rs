@@ -1,0 +1,84 @@
+//! A first run over ninety days, whose poller is killed again and again.
+
+use std::time::{Duration, Instant};
+
+use appliance_simulator::Fault;
+use end_to_end::{Destinations, Rig, SettingsFile, until};
+use nats_server::NatsServer;
+use rusqlite::{Connection, OpenFlags};
+
+const SESSIONS: i64 = 900;
+const KILLS: u64 = 10;
+/// What ends during all this is in SQL by then.
+const LIVE_MAX: Duration = Duration::from_secs(60);
+
+/// How many sessions the database holds.
+fn rows(rig: &Rig) -> i64 {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    Connection::open_with_flags(rig.path("sessions.db"), flags)
+        .and_then(|database| {
+            database.query_row("SELECT count(*) FROM session", [], |row| row.get(0))
+        })
+        .unwrap_or(0)
+}
+
+fn holds(rig: &Rig, lsid: &str) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    Connection::open_with_flags(rig.path("sessions.db"), flags)
+        .and_then(|database| {
+            let query = "SELECT count(*) FROM session WHERE lsid = ?1";
+            database.query_row(query, [lsid], |row| row.get::<_, i64>(0))
+        })
+        .is_ok_and(|count| count == 1)
+}
+
+fn listings(rig: &Rig) -> u64 {
+    let requests = rig.sites[0].counters().requests;
+    requests.iter().filter(|(what, _)| what.ends_with("Listing")).map(|(_, count)| count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make chaos"]
+async fn a_first_run_whose_poller_is_killed_ten_times_repeats_a_window_each_time_and_delays_nobody()
+{
+    let nats = NatsServer::start();
+    let rig = Rig::with(|options| {
+        options.sessions = SESSIONS.unsigned_abs();
+        options.days = 89;
+        options.now = None;
+    })
+    .await;
+    let staging = format!("file://{}", rig.path("staging").display());
+    rig.settle(&SettingsFile {
+        shared: Some((nats.url(), staging)),
+        files_of_all_kinds: false,
+        second_site: false,
+        destinations: Destinations { sqlite: vec!["sessions.db"], ..Destinations::default() },
+        ..SettingsFile::default()
+    });
+    rig.sites[0].add_fault(Fault::Delay { millis: 100 });
+    let workers = [rig.start("sluice-fetcher", &[]), rig.start("sluice-sql-sink", &[])];
+    let mut poller = rig.start("sluice-poller", &[]);
+    let mut live = Vec::new();
+    for kill in 1..=KILLS {
+        let before = listings(&rig);
+        until("it scans", async || (listings(&rig) >= before + 14).then_some(())).await;
+        poller.kill();
+        let lsid = rig.sites[0].add_sessions(1).pop().expect("one");
+        live.push((Instant::now(), lsid));
+        poller = rig.start("sluice-poller", &[]);
+        if kill % 2 == 0 {
+            let (ended_at, lsid) = live.last().expect("just put there");
+            until("it is in SQL", async || holds(&rig, lsid).then_some(())).await;
+            println!("kill {kill}: in SQL {:?} after its end", ended_at.elapsed());
+            assert!(ended_at.elapsed() < LIVE_MAX, "{:?}", ended_at.elapsed());
+        }
+    }
+    let all = SESSIONS + live.len() as i64;
+    until("everything is in SQL", async || (rows(&rig) == all).then_some(())).await;
+    println!("{} listings with {KILLS} kills; 179 windows", listings(&rig));
+    for program in workers {
+        assert!(program.stop().await, "a service stops in good order");
+    }
+    poller.kill();
+}
