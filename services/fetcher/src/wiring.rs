@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use accounts::AccountsError;
 use appliance::Clients;
@@ -22,6 +23,9 @@ use crate::reconcile::reconcile;
 /// Requests for reports of one site at a time, in this process. Few, because each asks for many: the more slots, the
 /// fewer sessions wait for one.
 const REPORTS_AT_ONCE: usize = 3;
+
+/// How long a request for several reports waits for more of them while a past is announced, window by window.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Why a fetcher ended early.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +135,8 @@ fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec
     let route = |kind: &Kind| Route::fetch(log, &site.host, *kind);
     let mut small: Vec<Route> = kinds.iter().filter(|kind| kind.is_report()).map(route).collect();
     small.push(Route::again_fetch(log, &site.host));
-    let small = small.into_iter().map(|route| route.batched(BULK_SESSIONS_MAX)).collect();
+    let bulk = |route: Route| route.batched(BULK_SESSIONS_MAX).lingering(LINGER);
+    let small = small.into_iter().map(bulk).collect();
     let large: Vec<Route> = kinds.iter().filter(|kind| !kind.is_report()).map(route).collect();
     vec![("reports", small, REPORTS_AT_ONCE), ("files", large, site.downloads_max)]
 }

@@ -5,8 +5,8 @@ mod house;
 use std::collections::BTreeSet;
 
 use appliance_simulator::{Fault, Options};
-use domain::DestinationId;
 use domain::facts::{Again, AgainMode, Asked};
+use domain::{DestinationId, Kind};
 use house::House;
 use messages::Fact;
 use queue::{Done, Published};
@@ -107,4 +107,29 @@ async fn destinations_that_an_asking_names_are_asked_to_deliver_once_it_is_stage
         assert_eq!(deliver.to, Asked::Deliver(destination.clone()));
         assert!(deliver.destinations.is_empty() && deliver.ask == ask);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_and_recordings_that_are_asked_for_again_come_by_one_route() {
+    let options = Options { sessions: 20, recordings: 1.0, shells: 0.0, ..Options::default() };
+    let house = House::new(Options { show_my_screen: 0.0, ..options }).await;
+    let mut asked = Vec::new();
+    for lsid in house.lsids() {
+        let recording = house.recording(&lsid, Kind::SessionRecording, None);
+        for (fact, artifact) in
+            [(house.ended(&lsid), house.report(&lsid)), (house.due(recording.clone()), recording)]
+        {
+            house.log.announce(&fact).await.expect("the server runs");
+            asked.push(house.again(artifact, "by-ann", AgainMode::EvenIfDone));
+        }
+    }
+    let asked: Vec<Fact> = asked.into_iter().map(Fact::Again).collect();
+    house.log.announce_all(&asked).await.expect("the server runs");
+    let running = house.run(&[], house::quick(3)).await;
+    house.drained().await;
+    running.ended().await;
+    assert_eq!(house.dead().await, [""; 0]);
+    assert_eq!(house.objects().await, 40);
+    assert_eq!(house.requests("SupportSession"), 1, "the reports share a request");
+    assert_eq!(house.requests("SupportSessionRecording"), 20);
 }

@@ -30,6 +30,10 @@ pub struct Route {
     pub start: Start,
     /// The most messages that its worker takes at once.
     pub batch_max: usize,
+    /// How long a batch that is not full waits for more, where the one before it was soon before and brought several:
+    /// while much is announced, few large batches cost less than many small ones. A message that comes by itself
+    /// never waits.
+    pub linger: Duration,
     /// Whether it may take at most half of the slots, as what is asked for again may.
     pub half: bool,
     /// How long the server waits for an acknowledgement or a sign of progress before it delivers again. The runner
@@ -93,6 +97,7 @@ impl Route {
             filter,
             start: Start::All,
             batch_max: 1,
+            linger: Duration::ZERO,
             half: false,
             ack_wait: ACK_WAIT,
         }
@@ -125,6 +130,12 @@ impl Route {
     #[must_use]
     pub fn batched(self, batch_max: usize) -> Self {
         Route { batch_max, ..self }
+    }
+
+    /// The same route, with batches that wait for more while much comes.
+    #[must_use]
+    pub fn lingering(self, linger: Duration) -> Self {
+        Route { linger, ..self }
     }
 }
 

@@ -109,3 +109,41 @@ async fn the_half_that_waits_for_its_turn_is_not_delivered_again() {
     assert_eq!(*seen.lock().expect("unpoisoned"), [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3]]);
     assert_eq!(consumer_info(&log, NatsServer::shared(), &route).await.num_redelivered, 0);
 }
+
+/// Takes batches, and tells their sizes.
+fn counted(sizes: &Arc<Mutex<Vec<usize>>>) -> Scripted {
+    let sizes = Arc::clone(sizes);
+    Scripted::batches(move |tasks, _| {
+        sizes.lock().expect("unpoisoned").push(tasks.len());
+        async move { Ok(tasks.iter().map(|_| Ok(Done::nothing())).collect()) }.boxed()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_much_comes_a_batch_waits_for_more() {
+    let log = log().await;
+    announce_ends(&log, 3).await;
+    let sizes = Arc::default();
+    let route = route(&log).batched(64).lingering(Duration::from_secs(1));
+    let running = run(&log, counted(&sizes), vec![route.clone()], quick(1));
+    until_settled(&log, &route).await;
+    let more: Vec<_> = (3..40).map(ended).collect();
+    log.announce_all(&more).await.expect("the log answers");
+    until_settled(&log, &route).await;
+    running.stopped().await.expect("it runs well");
+    assert_eq!(*sizes.lock().expect("unpoisoned"), [3, 37]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_by_itself_waits_for_nothing() {
+    let log = log().await;
+    let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let route = route(&log).batched(64).lingering(Duration::from_secs(3600));
+    let running = run(&log, counted(&sizes), vec![route.clone()], quick(1));
+    for number in 0..3 {
+        log.announce(&ended(number)).await.expect("the log answers");
+        until("it was worked on", async || sizes.lock().expect("unpoisoned").len() > number).await;
+    }
+    running.stopped().await.expect("it runs well");
+    assert_eq!(*sizes.lock().expect("unpoisoned"), [1, 1, 1]);
+}

@@ -15,5 +15,5 @@ mod rig;
 mod settings;
 
 pub use compare::{Arrived, rows_of};
-pub use rig::{Program, Rig, until};
+pub use rig::{Program, Rig, until, within};
 pub use settings::{Destinations, SettingsFile};

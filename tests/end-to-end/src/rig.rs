@@ -182,13 +182,25 @@ impl Drop for Program {
 ///
 /// # Panics
 /// When it does not come.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look).await
+}
+
+/// Waits for a condition, for as long as is said.
+///
+/// # Panics
+/// When it does not come.
+pub async fn within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let began = Instant::now();
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(began.elapsed() < patience, "waited in vain until {what}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -14,6 +14,8 @@ pub struct SettingsFile {
     pub every: &'static str,
     /// More settings, as they stand in the file.
     pub more: String,
+    /// Requests in any one second that the settings allow.
+    pub requests_per_second: u32,
     /// The destinations.
     pub destinations: Destinations,
 }
@@ -37,6 +39,7 @@ impl Default for SettingsFile {
             second_site: true,
             every: "1m",
             more: String::new(),
+            requests_per_second: 500,
             destinations: Destinations {
                 files: vec!["files"],
                 sqlite: vec!["sessions.db"],
@@ -71,7 +74,8 @@ impl SettingsFile {
                 text,
                 "[site.{label}]\nhost = {host:?}\nurl = {url:?}\nproduct = {product:?}\n\
                  client_id = {client_id:?}\nclient_secret = {{ env = \"SITE_SECRET\" }}\n\
-                 requests_per_second = 500\nrequests_per_hour = 1000000\n"
+                 requests_per_second = {}\nrequests_per_hour = 1000000\n",
+                self.requests_per_second
             )
             .expect("a string");
         }

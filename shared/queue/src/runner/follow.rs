@@ -18,6 +18,9 @@ use crate::{Gate, Route, Worker};
 /// How long to wait after a pull that failed.
 const PULL_FAILED_PAUSE: Duration = Duration::from_secs(1);
 
+/// A route is busy for so long after a batch of several.
+const BUSY: Duration = Duration::from_secs(5);
+
 /// How often in a row the server has to say that it has no such route before that is believed: while a cluster elects
 /// a leader it says many things.
 const GONE_MAX: u32 = 3;
@@ -89,6 +92,7 @@ impl<W: Worker> Shared<W> {
     ) {
         let followed = Arc::new(followed);
         let route = &followed.route;
+        let mut last_several: Option<Instant> = None;
         loop {
             let first = tokio::select! {
                 biased;
@@ -106,8 +110,9 @@ impl<W: Worker> Shared<W> {
             };
             let Some(first) = Arc::into_inner(first) else { continue };
             if route.batch_max > 1 {
-                let mut taken = vec![first];
-                taken.extend(self.taken(route, puller.at_hand(route.batch_max - 1).await));
+                let busy = last_several.is_some_and(|last| last.elapsed() < BUSY);
+                let taken = self.batch(route, first, busy, &mut puller).await;
+                last_several = (taken.len() > 1).then(Instant::now);
                 self.start(&followed, &jobs, taken, permits);
             } else {
                 self.start(&followed, &jobs, vec![first], permits);
@@ -121,6 +126,21 @@ impl<W: Worker> Shared<W> {
         for raw in self.taken(route, puller.close().await) {
             self.hand_back(&raw, Duration::ZERO).await;
         }
+    }
+
+    /// The messages of a batch that begins with this one.
+    async fn batch(&self, route: &Route, first: Raw, busy: bool, puller: &mut Puller) -> Vec<Raw> {
+        let mut taken = vec![first];
+        taken.extend(self.taken(route, puller.at_hand(route.batch_max - 1).await));
+        if busy && taken.len() < route.batch_max && !route.linger.is_zero() {
+            tokio::select! {
+                () = self.stop.cancelled() => return taken,
+                () = tokio::time::sleep(route.linger) => {}
+            }
+            let room = route.batch_max - taken.len();
+            taken.extend(self.taken(route, puller.at_hand(room).await));
+        }
+        taken
     }
 
     fn start(
