@@ -212,8 +212,10 @@ impl Log {
 
 async fn routes_of(stream: &Stream) -> Result<Vec<RouteState>, LogError> {
     let name = stream.cached_info().config.name.clone();
+    // Those that are not durable are no routes: somebody reads through the stream.
     stream
         .consumers()
+        .try_filter(|info| std::future::ready(info.config.durable_name.is_some()))
         .map_ok(|info| state(&info))
         .try_collect()
         .await
