@@ -194,3 +194,36 @@ async fn a_check_finds_all_well_with_the_stand_in() {
     let lines = client.check(now).await;
     assert!(lines.iter().all(|line| line.standing == Standing::Good), "{lines:#?}");
 }
+
+#[tokio::test]
+async fn a_check_names_site_account_missing_permission_and_the_seconds_between_the_clocks() {
+    let (site, client) = start(1).await;
+    site.add_fault(Fault::Denied { permission: "perm_reporting_support".to_owned() });
+    let now = DateTime::from_timestamp(site.now(), 0).expect("it is an instant");
+    site.add_fault(Fault::ClockOffset { seconds: -3_600 });
+    let told = client.check(now).await;
+    let says = |standing: Standing, text: &str| {
+        let found = told.iter().find(|line| line.says.contains(text));
+        let found = found.unwrap_or_else(|| panic!("nothing of {text:?} in {told:#?}"));
+        assert_eq!(found.standing, standing, "{found:?}");
+    };
+    says(Standing::Good, "support.example.com accepts API account 01234567…");
+    says(
+        Standing::Bad,
+        "API account 01234567… may not read sessions and recordings: grant it perm_reporting_support on support.example.com",
+    );
+    let clock = told.iter().find(|line| line.says.contains("clock")).expect("it is told");
+    let secs: Vec<i64> = clock.says.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!((3_599..=3_601).contains(&secs[0]), "{clock:?}");
+    assert!(clock.says.contains("s behind this machine's"), "{clock:?}");
+
+    site.clear_faults();
+    for permission in ["perm_command", "perm_reporting_support"] {
+        site.add_fault(Fault::Denied { permission: permission.to_owned() });
+    }
+    let told = client.check(now).await;
+    let standings: Vec<_> = told.iter().map(|line| line.standing).collect();
+    assert_eq!(standings, [Standing::Good, Standing::Note, Standing::Bad]);
+    assert!(told[2].says.contains("grant it perm_reporting_support"), "{told:#?}");
+    assert!(told[2].says.contains("support.example.com"), "{told:#?}");
+}
