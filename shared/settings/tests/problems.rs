@@ -138,6 +138,14 @@ fn values_out_of_bounds_are_named_with_the_bounds() {
         "6:17: `downloads_max` is 1 to 64, not 0",
     );
     assert_one(
+        &with("bytes_per_second = 1\n\n[destination.archive]", "\n[destination.archive]"),
+        "6:20: `bytes_per_second` is 65536 to 2000000000, not 1",
+    );
+    assert_one(
+        &with("proxy_user = \"me\"\n\n[destination.archive]", "\n[destination.archive]"),
+        "6:14: `proxy_user` is for a `proxy`, and there is none",
+    );
+    assert_one(
         &with("requests_per_second = 0x1_000\n\n[destination.archive]", "\n[destination.archive]"),
         "6:23: `requests_per_second` is 1 to 1000, not 0x1000",
     );
