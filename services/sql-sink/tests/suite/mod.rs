@@ -208,6 +208,7 @@ pub async fn text_of_any_length_and_script_is_read_back<D: Database>(database: &
 pub async fn the_mark_of_a_route_never_falls<D: Database>(database: &D) {
     let store = opened(database).await;
     assert!(store.marks().await.expect("marks").is_empty());
+    assert_eq!(store.newest().await.expect("the ledger"), None);
     written(&store, &[incoming("a.example", "S1", 7, "x")]).await;
     let late =
         Incoming { position: 3, route: "again".into(), ..incoming("a.example", "S2", 3, "y") };
@@ -217,6 +218,8 @@ pub async fn the_mark_of_a_route_never_falls<D: Database>(database: &D) {
         marks.into_iter().collect::<Vec<_>>(),
         [("again".to_owned(), 3), ("deliver-test".to_owned(), 7)]
     );
+    let newest = store.newest().await.expect("the ledger").expect("it holds something");
+    assert_eq!(newest.position, 7);
 }
 
 pub async fn a_database_opened_again_is_the_same<D: Database>(database: &D) {
