@@ -1,7 +1,8 @@
 //! The `sluice` command.
 //!
 //! **Purpose.** `sluice up` runs every service in one process, with a NATS server of its own where the settings name
-//! none; the other commands look at the log and at what the settings name, and act on dead letters.
+//! none, which it starts again when it dies or had met a full disk; the other commands look at the log and at what the
+//! settings name, act on dead letters, and ask for what is missing.
 //!
 //! **Facts in and out.** In: all, to be shown. Out: Again for a dead letter that is retried and for what a
 //! reconciliation misses, and the ends of sessions that the log lacks.

@@ -11,6 +11,9 @@
 //! before the first byte and made final after the rename; what was stopped in between is recognised by its digest.
 //! A newer revision replaces the artifact's own file, an older one changes nothing.
 //!
+//! **Reconciling.** Once a day, and when a person asks, the ledger is compared with the log ([`reconcile()`]). A directory
+//! that holds a revision which the log has not given yet tells, when it is opened, that the log was set back.
+//!
 //! **Absent on purpose.** A search of the directory for what is there (the ledger says it), deleting anything that we
 //! did not write, and making the destination's own directory: one that is missing is a share that isn't mounted.
 

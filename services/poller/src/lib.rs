@@ -9,6 +9,8 @@
 //! and presentation, BackupDue for each slot of the schedule that makes a site's backups, an Again for each second look,
 //! and for an abandoned session that ends after all.
 //!
+//! [`compare()`] lists what an appliance has and announces what the log lacks, on demand; it moves no watermark.
+//!
 //! **Why a repeat is harmless.** Every fact is created once: the log refuses a second. A window counts as covered only
 //! when all of it is announced and acknowledged, so a kill costs one listing. The records of scans and runs are changed
 //! by compare-and-set; leases keep two pollers from scanning one site at once, which would do double work and no harm.

@@ -10,6 +10,9 @@
 //! session: a repeat finds it and writes nothing. A newer revision replaces what the session says and keeps its id, an
 //! older one changes nothing. A commit whose answer was lost is tried again and found in the ledger.
 //!
+//! **Reconciling.** Once a day, and when a person asks, the ledger is compared with the log ([`reconcile()`]). A database
+//! that holds a revision which the log has not given yet tells, when it is opened, that the log was set back.
+//!
 //! **Absent on purpose.** MERGE (it deadlocks), lock hints, one row a call, retries of messages (the runner's),
 //! deleting sessions, and reading the tables to learn what was delivered (the ledger says it).
 

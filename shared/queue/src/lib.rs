@@ -10,6 +10,13 @@
 //! sequence that was read before the work began; an acknowledgement that a killed server forgot brings the message
 //! back to a worker that must recognise what is done.
 //!
+//! **Epochs.** A revision is an epoch and a position. A log that is found set back (somebody holds a revision that it has
+//! not given yet) begins a new epoch behind its last position ([`Log::outlived_by`]), so that positions which are given
+//! again are newer than what was lost; what others kept is put back with the revision that it had ([`Log::restore`]).
+//!
+//! **Reconciling.** [`Deliveries`] compares the log with a destination's ledger, [`Log::reconcile_fetches`] what was due
+//! with what came of it; what is missing is asked for again by an Again that is created once.
+//!
 //! **Absent on purpose.** Exactly-once delivery (there is none), the server's own max_deliver and backoff (a message
 //! that reached max_deliver is never delivered again and counted nowhere; a backoff list overrides ack_wait), and
 //! prefetching (`messages()` takes a dozen while one is worked on, and the clocks of all run).

@@ -1,7 +1,8 @@
 //! Staging: where content waits between the appliance and its destinations.
 //!
 //! **Purpose.** Puts content as it streams in, with its size and digest; opens it again by its claim check and
-//! verifies both; keeps beside each object the fact that names it, from which a lost log is rebuilt.
+//! verifies both; keeps beside each object the fact that names it, from which a lost log is rebuilt, and goes through
+//! them artifact by artifact for that. It bears the name of the log's epoch that it belongs to.
 //!
 //! **Facts in and out.** None: it returns what a fact needs ([`Staged`]) and takes what a fact names
 //! (`ClaimCheck`). The bytes of a fact that are laid beside an object are opaque to it.
