@@ -291,7 +291,7 @@ impl Model {
     fn nothing_was_passed(&self) -> Result<(), TestCaseError> {
         let Some(ends) = &self.ends else { return Ok(()) };
         for (i, session) in self.sessions.iter().enumerate() {
-            let Some(ended) = session.ended.as_ref().filter(|e| e.visible_at <= self.begun_at)
+            let Some(ended) = session.ended.as_ref().filter(|e| e.visible_at < self.begun_at)
             else {
                 continue;
             };
