@@ -3,8 +3,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How long a permit lasts without a sign of life from its holder.
-pub(crate) const PERMIT_LIFE: Duration = Duration::from_secs(60);
+/// How long a permit lasts without a sign of life from its holder: for so long the downloads of a killed process keep
+/// others from beginning theirs.
+pub(crate) const PERMIT_LIFE: Duration = Duration::from_secs(20);
 
 /// Who may download at this moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,10 +82,10 @@ mod tests {
     fn the_permit_of_a_dead_holder_expires_and_that_of_a_living_one_does_not() {
         let mut permits = Permits::default();
         assert!(permits.take("dead", at(0), 2) && permits.take("lives", at(0), 2));
-        permits.renew("lives", at(40));
-        assert!(!permits.take("c", at(59), 2));
-        assert!(permits.take("c", at(60), 2));
-        assert!(!permits.take("d", at(61), 2));
+        permits.renew("lives", at(15));
+        assert!(!permits.take("c", at(19), 2));
+        assert!(permits.take("c", at(20), 2));
+        assert!(!permits.take("d", at(21), 2));
     }
 
     #[test]
