@@ -179,11 +179,16 @@ impl House {
             kinds.iter().partition(|kind| kind.is_report());
         let mut small: Vec<Route> = reports.iter().map(route).collect();
         small.push(Route::again_fetch(&self.log, &host));
-        let small = small.into_iter().map(|route| route.batched(100)).collect();
+        let small: Vec<Route> = small.into_iter().map(|route| route.batched(100)).collect();
         let stop = CancellationToken::new();
         let mut runs = JoinSet::new();
         let client = self.client();
-        for (routes, slots) in [(small, 3), (files.iter().map(route).collect(), 2)] {
+        let large: Vec<Route> = files.iter().map(route).collect();
+        // A route that is not there yet has nothing that waits.
+        for route in small.iter().chain(&large) {
+            self.log.ensure_route(route).await.expect("the server runs");
+        }
+        for (routes, slots) in [(small, 3), (large, 2)] {
             let fetcher = Fetcher::new(self.log.clone(), self.staging.clone(), client.clone());
             let options = RunnerOptions { retry, ..RunnerOptions::slots(slots) };
             let runner = Runner::new(self.log.clone(), fetcher, routes, options);
