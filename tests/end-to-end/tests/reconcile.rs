@@ -67,8 +67,9 @@ async fn reconciled(rig: &Rig, arguments: &[&str]) -> Vec<Line> {
 fn lose_files(rig: &Rig, count: usize) {
     let shards = entries(rig.path("files/.sluice/entries"));
     for entry in shards.into_iter().flat_map(entries).take(count) {
-        let text = fs::read(&entry).expect("a readable ledger");
-        let value: serde_json::Value = serde_json::from_slice(&text).expect("an entry is JSON");
+        let text = fs::read_to_string(&entry).expect("a readable ledger");
+        let last = text.lines().last().expect("an entry says something");
+        let value: serde_json::Value = serde_json::from_str(last).expect("an entry is JSON");
         let name = value["name"].as_str().expect("it was placed");
         fs::remove_file(rig.path("files").join(name)).expect("it is there");
         fs::remove_file(entry).expect("it is there");
