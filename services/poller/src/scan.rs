@@ -24,6 +24,9 @@ pub(crate) use error::ScanError;
 
 /// While a scan catches up, what ends meanwhile is looked for as often as this.
 const LIVE_EVERY_SECS: i64 = 60;
+/// How much further a scan looks back because the clocks of pollers that take turns differ: a jump of the appliance's clock
+/// looks earlier or smaller to one that is ahead of the others.
+const CLOCKS_DIFFER_SECS: u32 = 300;
 /// Sessions of one site that are remembered; forgetting them costs a look at the marks.
 const REMEMBERED_MAX: usize = 100_000;
 /// How far behind the sessions that are looked at for an end the end is looked for. Few sessions last longer than a day.
@@ -99,7 +102,7 @@ impl Scanner {
             log,
             records,
             reach: Reach {
-                overlap_secs: secs(site.overlap),
+                overlap_secs: secs(site.overlap).saturating_add(CLOCKS_DIFFER_SECS),
                 first_run_secs: secs(site.first_run_reach),
             },
             abandoned_after_secs: secs(site.abandoned_after),
