@@ -89,7 +89,11 @@ impl Fetcher {
     /// Whether the log and staging say that nothing is left to fetch.
     async fn is_done(&self, wanted: &Wanted, past: &Past) -> Result<bool, Failure> {
         let Some(again) = &wanted.again else {
-            return Ok(past.staged.is_some() || past.unavailable.is_some());
+            // A log that was rebuilt may know an end of a session that was staged as an abandoned one.
+            let whole = |staged: &Logged<ArtifactStaged>| {
+                !wanted.ended || staged.fact.particulars.ended.is_some()
+            };
+            return Ok(past.staged.as_ref().is_some_and(whole) || past.unavailable.is_some());
         };
         let answered = past.staged.as_ref().is_some_and(|staged| staged.fact.cause == wanted.cause)
             || past.unavailable.as_ref().is_some_and(|gone| gone.fact.cause == wanted.cause);
