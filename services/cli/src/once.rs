@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use appliance::Clients;
 use domain::facts::Deed;
-use queue::{Log, RouteState, StreamState};
+use queue::{Log, StreamState};
 use service::{Health, Started, State};
 use settings::Settings;
 
@@ -54,7 +54,8 @@ fn before(streams: &[StreamState]) -> Before {
     Before { due: last(0), artifacts: last(1), activity: last(2) }
 }
 
-/// Waits until nothing waits on any route, twice in a row with nothing new between.
+/// Waits until nothing waits on any route, twice in a row with nothing new between. What the appliance does not have yet,
+/// and is asked for again in an hour or later, is left to the next run.
 async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Result<()> {
     let mut quiet_at = None;
     let mut told = tokio::time::Instant::now() - TELL_EVERY;
@@ -62,7 +63,14 @@ async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Resul
         let streams = log.streams().await?;
         let routes = log.routes().await?;
         let position = (streams[0].last, streams[1].last);
-        let waiting: u64 = routes.iter().map(open).sum();
+        let mut waiting = 0;
+        for route in &routes {
+            let late = match route.in_hand {
+                0 => 0,
+                _ => log.late(&route.name).await.map_err(|cause| anyhow!(cause))?,
+            };
+            waiting += route.waiting + route.in_hand.saturating_sub(late);
+        }
         if std::io::stderr().is_terminal() || told.elapsed() >= TELL_EVERY {
             told = tokio::time::Instant::now();
             tell(&streams, before, waiting, &started.health);
@@ -80,10 +88,6 @@ async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Resul
         tokio::time::sleep(LOOK_EVERY).await;
     }
     bail!("stopped before everything was delivered; start again to go on where it stopped")
-}
-
-fn open(route: &RouteState) -> u64 {
-    route.waiting + route.in_hand
 }
 
 fn tell(streams: &[StreamState], before: &Before, waiting: u64, health: &Health) {

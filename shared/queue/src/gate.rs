@@ -196,10 +196,18 @@ impl Log {
         if state.waiting > 0 || state.in_hand == 0 {
             return Ok(state.waiting == 0);
         }
+        Ok(state.in_hand <= self.late(&route.name).await?)
+    }
+
+    /// How many messages of a route come again late: in an hour or more from when they were handed back.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn late(&self, route: &str) -> Result<u64, BoxError> {
         let waits: Bucket<Waits> = self.bucket(WAITS).await?;
         let mut late = 0;
         for key in waits.keys().await? {
-            if key.strip_prefix(&route.name).is_none_or(|rest| !rest.starts_with('.')) {
+            if key.strip_prefix(route).is_none_or(|rest| !rest.starts_with('.')) {
                 continue;
             }
             match waits.get(&key).await? {
@@ -208,7 +216,7 @@ impl Log {
                 None => {}
             }
         }
-        Ok(state.in_hand <= late)
+        Ok(late)
     }
 }
 
