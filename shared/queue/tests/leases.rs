@@ -103,7 +103,10 @@ async fn a_stop_lets_work_in_hand_finish() {
     gate.add_permits(100);
     running.ended().await.expect("it runs well");
     let state = log.route_state(&route).await.expect("the log answers").expect("it is there");
-    assert_eq!((begun.load(SeqCst), state.settled_to), (2, 2));
+    // One more may have begun before the stop was heard of; it ends as well.
+    let begun = begun.load(SeqCst) as u64;
+    assert!((2..5).contains(&begun), "{begun}");
+    assert_eq!(state.settled_to, begun);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -218,8 +218,8 @@ impl<W: Worker> Shared<W> {
         };
         tokio::select! {
             biased;
-            permits = acquire => Ok(permits),
             () = self.stop.cancelled() => Err(NoSlot::Stopping),
+            permits = acquire => Ok(permits),
             Lost = renewing(&self.log.client, std::slice::from_ref(first), followed.renew_every()) => {
                 Err(NoSlot::Lost)
             }
