@@ -26,11 +26,7 @@ fn suspects(log: &Log) -> Route {
 /// Puts a message into the log whose worker died with it twice, as far as the log knows.
 async fn put_a_suspect(server: &NatsServer, log: &Log) {
     let route = suspects(log);
-    drop(
-        run(log, Scripted::singly(async |_| Ok(Done::nothing())), vec![route.clone()], quick(1))
-            .stopped()
-            .await,
-    );
+    log.ensure_route(&route).await.expect("it is made");
     log.announce(&again(SUSPECT, "suspect")).await.expect("the log takes it");
     let stream = format!("{}-DUE", log.subjects().prefix());
     let stream = outsider(server).await.get_stream(stream).await.expect("the stream is there");
