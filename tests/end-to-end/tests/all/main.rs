@@ -1,0 +1,15 @@
+//! The whole house with its real programs. One program of tests: most of them wait for other programs most of the time,
+//! and so they wait together.
+
+mod accounts;
+mod catch_up;
+mod events;
+mod first_run;
+mod flows;
+mod full_disk;
+mod kills;
+mod lost_log;
+mod night;
+mod reconcile;
+mod sql_server;
+mod trouble;
