@@ -14,7 +14,7 @@ mod standing;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub(crate) use budget::{Budget, BudgetError};
 pub(crate) use downloads::{DownloadPermit, Downloads};
@@ -26,6 +26,10 @@ use shared::View;
 pub use record::{Lasting, Passing};
 pub use shared::{Own, Read, Shared, SharedError};
 pub use standing::AccountStanding;
+
+/// How much the clock of the record may differ between two processes: each has measured it for itself. What another wrote
+/// is taken for the work of a wrong clock only beyond that.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
 /// Where the record of one API account is kept. Whoever is given the same record keeps within the same limits, uses the
 /// same token, and tries no secret that one of them was refused. Cheap to clone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::CLOCKS_DIFFER;
 use super::record::Lasting;
 
 /// How long a login belongs to its process without word of how it ended.
@@ -75,20 +76,21 @@ impl Lasting {
         if let Some(refused) = self.refused.iter().find(|refused| refused.secret == secret) {
             return Turn::Refused(refused.words.clone());
         }
-        let sane = now + FORBIDDEN_WAIT;
+        let sane = now + FORBIDDEN_WAIT + CLOCKS_DIFFER;
         let forbidden = self.forbidden.as_ref();
         if let Some(forbidden) = forbidden.filter(|one| one.until > now && one.until <= sane) {
             return Turn::Forbidden(forbidden.words.clone());
         }
         if let Some(login) = &self.login {
             let life = TimeDelta::from_std(LOGIN_LIFE).unwrap_or_default();
-            if login.holder != holder && login.until > now && login.until <= now + life {
+            let sane = now + life + CLOCKS_DIFFER;
+            if login.holder != holder && login.until > now && login.until <= sane {
                 return Turn::Busy;
             }
             let wait = login.until + UNTOLD_WAIT - now;
             if self.untold + 1 >= UNTOLD_MAX
                 && wait > TimeDelta::zero()
-                && wait <= UNTOLD_WAIT + life
+                && wait <= UNTOLD_WAIT + life + CLOCKS_DIFFER
             {
                 return Turn::Untold(wait.to_std().unwrap_or_default());
             }
@@ -195,6 +197,15 @@ mod tests {
         assert_eq!(tried, 3);
         assert!(matches!(record.begin_login("s", "next", at(600)), Turn::Untold(_)));
         assert_eq!(record.begin_login("s", "next", at(720)), Turn::LogIn);
+    }
+
+    #[test]
+    fn a_process_whose_measure_of_the_clock_is_behind_respects_what_another_has_just_written() {
+        let mut record = Lasting::default();
+        assert_eq!(record.begin_login("s", "ahead", at(1)), Turn::LogIn);
+        assert_eq!(record.begin_login("s", "two", at(0)), Turn::Busy);
+        record.end_login("s", "ahead", &LoginEnd::Forbidden(": locked".to_owned()), at(2));
+        assert_eq!(record.begin_login("s", "two", at(1)), Turn::Forbidden(": locked".to_owned()));
     }
 
     #[test]

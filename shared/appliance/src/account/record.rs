@@ -3,6 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::CLOCKS_DIFFER;
 use super::hour::HourUse;
 use super::login::{ForbiddenLogin, Login, RefusedSecret};
 use super::permits::Permits;
@@ -96,7 +97,8 @@ impl Passing {
         wanted: u32,
         per_second: u32,
     ) -> Result<(Booking, u64), Duration> {
-        let closed = self.closed_until.filter(|until| *until > now && *until <= now + CLOSED_MAX);
+        let sane = now + CLOSED_MAX + CLOCKS_DIFFER;
+        let closed = self.closed_until.filter(|until| *until > now && *until <= sane);
         if let Some(until) = closed {
             return Err((until - now).to_std().unwrap_or_default());
         }
@@ -107,7 +109,7 @@ impl Passing {
         let wanted = match (left, &mut self.remaining) {
             (Some(0), Some(remaining)) => {
                 let wait = remaining.since + EMPTY_WAIT - now;
-                if wait > TimeDelta::zero() && wait <= EMPTY_WAIT {
+                if wait > TimeDelta::zero() && wait <= EMPTY_WAIT + CLOCKS_DIFFER {
                     return Err(wait.to_std().unwrap_or_default());
                 }
                 // One asks how things stand, and the others wait for what it is told.
