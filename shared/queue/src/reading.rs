@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::message::Info;
 use async_nats::jetstream::stream::Stream;
 use domain::facts::Activity;
 use futures::StreamExt;
@@ -37,18 +38,32 @@ impl Log {
 /// How long the next message of what is pending may take; what expires while it is read never comes.
 const MESSAGE_MAX: Duration = Duration::from_secs(10);
 
-/// Everything in a stream that this filter and policy name, without a durable consumer. Only for what nobody deletes: the
-/// count of what is pending ends it.
+/// Everything in a stream that this filter and policy name.
 pub(crate) async fn read(
     stream: &Stream,
-    filter_subject: String,
-    deliver_policy: DeliverPolicy,
+    filter: String,
+    from: DeliverPolicy,
     mut take: impl FnMut(u64, &Message),
+) -> Result<(), LogError> {
+    read_while(stream, vec![filter], from, |info, message| {
+        take(info.stream_sequence, message);
+        true
+    })
+    .await
+}
+
+/// What these filters and this policy name in a stream, as long as it is wanted; without a durable consumer. The count of
+/// what is pending ends it.
+pub(crate) async fn read_while(
+    stream: &Stream,
+    filter_subjects: Vec<String>,
+    deliver_policy: DeliverPolicy,
+    mut take: impl FnMut(&Info<'_>, &Message) -> bool,
 ) -> Result<(), LogError> {
     let name = stream.cached_info().config.name.clone();
     let failed = |cause: BoxError| LogError::Stream { name: name.clone(), cause };
     let config =
-        pull::OrderedConfig { filter_subject, deliver_policy, ..pull::OrderedConfig::default() };
+        pull::OrderedConfig { filter_subjects, deliver_policy, ..pull::OrderedConfig::default() };
     let consumer = stream.create_consumer(config).await.map_err(|e| failed(e.into()))?;
     if consumer.cached_info().num_pending == 0 {
         return Ok(());
@@ -59,12 +74,8 @@ pub(crate) async fn read(
         .map_err(|late| failed(late.into()))?
     {
         let message = message.map_err(|e| failed(e.into()))?;
-        let (sequence, pending) = {
-            let info = message.info().map_err(failed)?;
-            (info.stream_sequence, info.pending)
-        };
-        take(sequence, &message);
-        if pending == 0 {
+        let info = message.info().map_err(failed)?;
+        if !take(&info, &message) || info.pending == 0 {
             break;
         }
     }
