@@ -116,10 +116,11 @@ impl Scope<'_> {
     }
 }
 
-fn counted(Compared { listed, missing }: Compared) -> Counts {
+fn counted(Compared { listed, missing, waiting }: Compared) -> Counts {
     Counts {
         checked: listed,
-        complete: listed - missing,
+        complete: listed - missing - waiting,
+        waiting,
         missing,
         asked: missing,
         ..Counts::default()

@@ -23,6 +23,7 @@ mod change;
 mod compare;
 mod events;
 mod held_open;
+mod listing;
 #[cfg(test)]
 mod rig;
 mod round;

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use appliance::{ApplianceError, Client, Listed, Recourse};
+use appliance::{ApplianceError, Client, Listed, Window};
 use chrono::Utc;
 use domain::{ApplianceTime, Coverage, Family, Lsid, Reach, Reading, Stretch};
 use queue::{Bucket, BucketError, Log, LogError};
@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::ChangeError;
 use crate::abandoned::Abandoned;
+use crate::listing::{is_suspicious, list, may_split};
 use crate::sweep::{By, Sweep};
 use daily::DailyRecord;
 use looks::LookRecord;
@@ -253,12 +254,12 @@ impl Scan<'_> {
     /// Scans one window. It counts as covered once all in it is announced and acknowledged.
     async fn pass(&mut self, sweep: &mut Sweep, window: Stretch) -> Result<Passed, ScanError> {
         let listed = match self.list(sweep.asked(window)).await {
-            Ok(listed) if sweep.is_suspicious(window, listed.sessions.len()) => {
+            Ok(listed) if is_suspicious(window, listed.sessions.len()) => {
                 sweep.split(window);
                 return Ok(Passed::Split);
             }
             Ok(listed) => listed,
-            Err(cause) if sweep.may_split(window, &cause) => {
+            Err(cause) if may_split(window, &cause) => {
                 tracing::debug!(site = %self.scanner.client.site(), %cause, "trying a shorter window");
                 match cause {
                     ApplianceError::TooLarge { .. } => sweep.split(window),
@@ -277,29 +278,8 @@ impl Scan<'_> {
         Ok(Passed::Covered(read(listed.clock)))
     }
 
-    async fn list(&self, window: appliance::Window) -> Result<Listed, ApplianceError> {
-        let mut throttled = 0;
-        let listed = loop {
-            match self.scanner.client.listing(self.family, window).await {
-                Err(cause) if throttled < THROTTLED_MAX => match cause.recourse() {
-                    Recourse::Throttled(wait) => {
-                        throttled += 1;
-                        tokio::time::sleep(wait).await;
-                    }
-                    _ => return Err(cause),
-                },
-                told => break told?,
-            }
-        };
-        if let Some(first) = listed.unusable.first() {
-            tracing::warn!(
-                site = %self.scanner.client.site(),
-                entries = listed.unusable.len(),
-                %first,
-                "a listing names sessions without a usable id; they can't be fetched"
-            );
-        }
-        Ok(listed)
+    async fn list(&self, window: Window) -> Result<Listed, ApplianceError> {
+        list(&self.scanner.client, self.family, window, THROTTLED_MAX).await
     }
 }
 

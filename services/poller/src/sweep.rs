@@ -1,19 +1,12 @@
-use appliance::{ApplianceError, Window};
+use appliance::Window;
 use domain::{ApplianceTime, Coverage, Family, Reach, Reading, SiteHost, Stretch};
 use messages::escape;
 use queue::Bucket;
 
 use crate::ChangeError;
 use crate::change::change;
+use crate::listing::{SESSIONS_SUSPICIOUS, WINDOW_SECS_MAX};
 
-/// The longest window. A busy site ends a few thousand sessions a day.
-const WINDOW_SECS_MAX: u32 = 86_400;
-/// No window is split further.
-const WINDOW_SECS_MIN: i64 = 60;
-/// Windows longer than this are also split when a listing fails in a way that a shorter one might not.
-const WINDOW_SECS_SPLIT_ON_FAILURE: i64 = 3_600;
-/// A listing of more sessions than this may have been cut by a limit that nobody documents.
-pub(crate) const SESSIONS_SUSPICIOUS: usize = 5_000;
 /// After a listing of this many at most, the next window is twice as long.
 const SESSIONS_FEW: usize = SESSIONS_SUSPICIOUS / 4;
 /// A person is told of a clock that was set by this much.
@@ -136,22 +129,6 @@ impl Sweep {
             self.secs_max = self.secs_max.saturating_mul(2).min(self.secs_cap);
         }
         Ok(())
-    }
-
-    /// Whether a listing of so many sessions is to be had in smaller windows.
-    pub fn is_suspicious(&self, window: Stretch, sessions: usize) -> bool {
-        sessions > SESSIONS_SUSPICIOUS && window.secs() > WINDOW_SECS_MIN
-    }
-
-    /// Whether smaller windows may help where this one failed.
-    pub fn may_split(&self, window: Stretch, failure: &ApplianceError) -> bool {
-        match failure {
-            ApplianceError::TooLarge { .. } => window.secs() > WINDOW_SECS_MIN,
-            ApplianceError::Silent { .. }
-            | ApplianceError::Cut { .. }
-            | ApplianceError::Failing { .. } => window.secs() > WINDOW_SECS_SPLIT_ON_FAILURE,
-            _ => false,
-        }
     }
 
     /// Goes on in windows of half that length, which grow again where there are few sessions.

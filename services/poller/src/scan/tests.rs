@@ -248,7 +248,7 @@ async fn what_ends_while_abandoned_sessions_are_looked_for_does_not_wait_either(
 
 #[tokio::test]
 async fn a_listing_that_is_suspiciously_large_is_had_in_parts() {
-    let sessions = crate::sweep::SESSIONS_SUSPICIOUS as u64 * 2 + 500;
+    let sessions = crate::listing::SESSIONS_SUSPICIOUS as u64 * 2 + 500;
     let rig = Rig::new(Options { sessions, days: 1, ..Options::default() }).await;
     assert_eq!(rig.scan().await.sessions, sessions);
     assert_eq!(rig.due().await, sessions);
