@@ -38,7 +38,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
-    /// Run each schedule once, wait until all is delivered, print what was done, and end
+    /// Run each schedule once, wait until all is delivered that the appliance has within the hour, print what was done,
+    /// and end
     #[arg(long)]
     pub once: bool,
 }
