@@ -10,6 +10,10 @@ use serde::Serialize;
 pub struct Counters {
     /// Requests by endpoint and report, such as `reporting AccessSession`.
     pub requests: BTreeMap<String, u64>,
+    /// Reports of single sessions that were asked for, many in one request or alone.
+    pub reports: u64,
+    /// How much of the site's time session listings were asked for, in seconds; what is asked for twice counts twice.
+    pub listed_secs: u64,
     /// Answers by HTTP status.
     pub answers: BTreeMap<u16, u64>,
     /// Tokens issued.

@@ -92,6 +92,7 @@ fn full(site: &Arc<Site>, parameters: &Parameters) -> Response {
         Err(error) => return xml(site.error_text(&error.to_string())),
     };
     let numbers = site.select(&selector);
+    site.tally.change(|counters| counters.reports += numbers.len() as u64);
     if numbers.is_empty() {
         return xml(site.error(Message::NothingFound));
     }
@@ -109,6 +110,10 @@ fn listing(site: &Arc<Site>, parameters: &Parameters) -> Response {
         Ok(selector) => selector,
         Err(error) => return xml(site.error_text(&error.to_string())),
     };
+    if let Selector::Window(window) = &selector {
+        let secs = u64::try_from(window.until - window.from).unwrap_or(0);
+        site.tally.change(|counters| counters.listed_secs += secs);
+    }
     let numbers = site.select(&selector);
     if numbers.is_empty() {
         return xml(site.error(Message::NothingFound));

@@ -129,4 +129,5 @@ async fn a_large_past_is_caught_up_with_by_many_processes_within_the_appliances_
     let cost = caught_up(&past).await;
     cost.print(&past);
     cost.is_low(&past);
+    assert_eq!(cost.counters.throttled, 0, "the processes together keep the appliance's limits");
 }

@@ -1,4 +1,4 @@
-//! A first run over ninety days, whose poller is killed again and again.
+//! A first run over ninety days, whose poller and fetcher are killed again and again.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,13 @@ use end_to_end::{Destinations, Rig, SettingsFile, until};
 use nats_server::NatsServer;
 use rusqlite::{Connection, OpenFlags};
 
-const SESSIONS: i64 = 900;
+const SESSIONS: i64 = 4_000;
 const KILLS: u64 = 10;
+/// A request for reports asks for so many at most.
+const BATCH_MAX: u64 = 100;
+const DAY_SECS: u64 = 86_400;
+/// Ninety days by their ends, and those by their starts in which a session could be abandoned by now.
+const DAYS: u64 = 90 + 89;
 /// What ends during all this is in SQL by then.
 const LIVE_MAX: Duration = Duration::from_secs(60);
 
@@ -39,8 +44,7 @@ fn listings(rig: &Rig) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make chaos"]
-async fn a_first_run_whose_poller_is_killed_ten_times_repeats_a_window_each_time_and_delays_nobody()
-{
+async fn a_first_run_killed_ten_times_repeats_a_batch_and_a_window_each_time_and_delays_nobody() {
     let nats = NatsServer::start();
     let rig = Rig::with(|options| {
         options.sessions = SESSIONS.unsigned_abs();
@@ -57,28 +61,42 @@ async fn a_first_run_whose_poller_is_killed_ten_times_repeats_a_window_each_time
         ..SettingsFile::default()
     });
     rig.sites[0].add_fault(Fault::Delay { millis: 100 });
-    let workers = [rig.start("sluice-fetcher", &[]), rig.start("sluice-sql-sink", &[])];
+    let sink = rig.start("sluice-sql-sink", &[]);
     let mut poller = rig.start("sluice-poller", &[]);
-    let mut live = Vec::new();
+    let mut fetcher = rig.start("sluice-fetcher", &[]);
+    let mut live = 0;
     for kill in 1..=KILLS {
         let before = listings(&rig);
         until("it scans", async || (listings(&rig) >= before + 14).then_some(())).await;
         poller.kill();
+        fetcher.kill();
         let lsid = rig.sites[0].add_sessions(1).pop().expect("one");
-        live.push((Instant::now(), lsid));
+        live += 1;
+        let ended_at = Instant::now();
         poller = rig.start("sluice-poller", &[]);
+        fetcher = rig.start("sluice-fetcher", &[]);
+        // In every other round nobody waits: the next kill comes while much is under way.
         if kill % 2 == 0 {
-            let (ended_at, lsid) = live.last().expect("just put there");
-            until("it is in SQL", async || holds(&rig, lsid).then_some(())).await;
+            until("it is in SQL", async || holds(&rig, &lsid).then_some(())).await;
             println!("kill {kill}: in SQL {:?} after its end", ended_at.elapsed());
             assert!(ended_at.elapsed() < LIVE_MAX, "{:?}", ended_at.elapsed());
         }
     }
-    let all = SESSIONS + live.len() as i64;
+    let all = SESSIONS + live;
     until("everything is in SQL", async || (rows(&rig) == all).then_some(())).await;
-    println!("{} listings with {KILLS} kills; 179 windows", listings(&rig));
-    for program in workers {
+    for program in [sink, fetcher, poller] {
         assert!(program.stop().await, "a service stops in good order");
     }
-    poller.kill();
+    let counters = rig.sites[0].counters();
+    let (reports, days) = (counters.reports, counters.listed_secs.div_ceil(DAY_SECS));
+    println!(
+        "{all} sessions, {KILLS} kills: {reports} reports asked for; {days} days listed in {} listings",
+        listings(&rig)
+    );
+    assert!(reports <= all.unsigned_abs() + KILLS * BATCH_MAX, "{reports} reports for {all}");
+    // What ends meanwhile is looked for in a window of minutes each time; all those make less than two days.
+    assert!(
+        days <= DAYS + KILLS + 2,
+        "{days} days were listed, {DAYS} and a window for each kill expected"
+    );
 }
