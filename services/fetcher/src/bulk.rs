@@ -19,8 +19,9 @@ use crate::report::{self, Incoming, Split};
 use crate::wanted::Wanted;
 use crate::worker::{FIRST_BYTE_MAX, Fetched, Fetcher, SYNC_MAX};
 
-/// Sessions that one request asks for.
-pub(crate) const BULK_SESSIONS_MAX: usize = 100;
+/// Sessions that one request asks for: enough that a session costs next to nothing of an account's limits, and few enough
+/// that a kill, which may repeat all requests under way, repeats little.
+pub(crate) const BULK_SESSIONS_MAX: usize = 50;
 /// What is read of one answer; the sessions behind that are asked for again, fewer at a time.
 const BULK_BYTES_MAX: u64 = 256 << 20;
 /// Reports that are staged at one time, unless few have already so many bytes.

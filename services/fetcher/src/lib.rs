@@ -1,8 +1,8 @@
 //! The fetcher: takes what is due, downloads it from the appliance into staging, and says so.
 //!
 //! **Purpose.** Reports, recordings and backups, each streamed into staging with its digest, never whole in memory
-//! (single reports are, because they name the recordings). Reports that wait together are asked for together, up to a
-//! hundred in a request, and split into a document each; what an answer lacks is asked for alone, and an answer that
+//! (single reports are, because they name the recordings). Reports that wait together are asked for together, up to
+//! fifty in a request, and split into a document each; what an answer lacks is asked for alone, and an answer that
 //! fails is asked for again in halves, so that one bad session costs its neighbours nothing but a few requests.
 //! What the appliance does not have yet is waited for, for up to two days and without counting as a failure.
 //!

@@ -22,7 +22,7 @@ use crate::reconcile::reconcile;
 
 /// Requests for reports of one site at a time, in this process. Few, because each asks for many: the more slots, the
 /// fewer sessions wait for one.
-const REPORTS_AT_ONCE: usize = 3;
+const REPORTS_AT_ONCE: usize = 2;
 
 /// How long a request for several reports waits for more of them while a past is announced, window by window.
 const LINGER: Duration = Duration::from_secs(1);

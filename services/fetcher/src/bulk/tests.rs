@@ -31,12 +31,12 @@ fn a_request_holds_one_family_and_no_session_twice() {
 }
 
 #[test]
-fn a_request_holds_a_hundred_sessions_at_most() {
+fn a_request_holds_fifty_sessions_at_most() {
     let all: Vec<Wanted> =
-        (0..250).map(|number| wanted(Family::Session, &format!("s{number}"))).collect();
+        (0..125).map(|number| wanted(Family::Session, &format!("s{number}"))).collect();
     let all: Vec<&Wanted> = all.iter().collect();
     let sizes: Vec<usize> = requests(&all).iter().map(Vec::len).collect();
-    assert_eq!(sizes, [100, 100, 50]);
+    assert_eq!(sizes, [50, 50, 25]);
 }
 
 #[test]

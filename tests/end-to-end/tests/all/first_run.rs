@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use appliance_simulator::Fault;
+use domain::Coverage;
 use end_to_end::{Destinations, Rig, SettingsFile, until};
 use nats_server::NatsServer;
+use queue::{Log, LogOptions};
 use rusqlite::{Connection, OpenFlags};
 
 const SESSIONS: i64 = 4_000;
 const KILLS: u64 = 10;
-/// A request for reports asks for so many at most.
-const BATCH_MAX: u64 = 100;
+/// A fetcher has the reports of so many sessions under way at most.
+const UNDER_WAY_MAX: u64 = 100;
 const DAY_SECS: u64 = 86_400;
 /// Ninety days by their ends, and those by their starts in which a session could be abandoned by now.
 const DAYS: u64 = 90 + 89;
@@ -40,6 +42,19 @@ fn holds(rig: &Rig, lsid: &str) -> bool {
 fn listings(rig: &Rig) -> u64 {
     let requests = rig.sites[0].counters().requests;
     requests.iter().filter(|(what, _)| what.ends_with("Listing")).map(|(_, count)| count).sum()
+}
+
+/// Whether nothing is left to be scanned, by ends or by starts.
+async fn is_covered(rig: &Rig, log: &Log) -> bool {
+    let scans = log.bucket::<Coverage>("scans").await.expect("a log");
+    let site = messages::escape(&rig.sites[0].options().host);
+    for key in [format!("{site}.session"), format!("{site}.session.started")] {
+        let kept = scans.get(&key).await.expect("a log");
+        if kept.is_none_or(|kept| kept.value.covered_until() < kept.value.watermark()) {
+            return false;
+        }
+    }
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,6 +99,8 @@ async fn a_first_run_killed_ten_times_repeats_a_batch_and_a_window_each_time_and
     }
     let all = SESSIONS + live;
     until("everything is in SQL", async || (rows(&rig) == all).then_some(())).await;
+    let log = Log::connect(&LogOptions::plain(&nats.url(), "test")).await.expect("a log");
+    until("all ninety days are covered", async || is_covered(&rig, &log).await.then_some(())).await;
     for program in [sink, fetcher, poller] {
         assert!(program.stop().await, "a service stops in good order");
     }
@@ -93,7 +110,7 @@ async fn a_first_run_killed_ten_times_repeats_a_batch_and_a_window_each_time_and
         "{all} sessions, {KILLS} kills: {reports} reports asked for; {days} days listed in {} listings",
         listings(&rig)
     );
-    assert!(reports <= all.unsigned_abs() + KILLS * BATCH_MAX, "{reports} reports for {all}");
+    assert!(reports <= all.unsigned_abs() + KILLS * UNDER_WAY_MAX, "{reports} reports for {all}");
     // What ends meanwhile is looked for in a window of minutes each time; all those make less than two days.
     assert!(
         days <= DAYS + KILLS + 2,
