@@ -3,6 +3,7 @@
 mod dump;
 mod error;
 mod migrations;
+mod misfit;
 mod plan;
 mod sql;
 mod sql_server;

@@ -3,66 +3,23 @@
 
 mod suite;
 
-use std::time::Duration;
-
 use sql_sink::store::{SqlServer, Sqlite, Store, StoreError};
+use suite::server::{Fresh, VARIABLE, run, within};
 use suite::{Database, child};
-use tokio_util::compat::TokioAsyncWriteCompatExt;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-const VARIABLE: &str = "SLUICE_TEST_SQLSERVER";
-
-/// A database with a random name, dropped with it.
-struct Fresh {
-    server: String,
-    name: String,
-}
 
 async fn fresh() -> Option<Fresh> {
     let Ok(server) = std::env::var(VARIABLE) else {
         eprintln!("skipped: {VARIABLE} is not set");
         return None;
     };
-    let name = format!("sluice_test_{:016x}", rand::random::<u64>());
-    let create = format!("CREATE DATABASE {name}");
-    // Some servers make one database at a time, and tell the others so.
-    let made = async { while run(&server, &create).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, made).await.expect("a login that may make databases");
-    Some(Fresh { server, name })
-}
-
-/// The connection string with this database in place of its own.
-fn within(connection: &str, database: &str) -> String {
-    let other = |pair: &&str| {
-        let key = pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-        !matches!(key.as_str(), "database" | "initial catalog" | "")
-    };
-    let pairs: Vec<&str> = connection.split(';').filter(other).collect();
-    format!("{};Database={database}", pairs.join(";"))
-}
-
-async fn run(connection: &str, sql: &str) -> tiberius::Result<()> {
-    let config = tiberius::Config::from_ado_string(connection).expect("a connection string");
-    let stream = tokio::net::TcpStream::connect(config.get_addr()).await.expect("a server");
-    let mut client =
-        tiberius::Client::connect(config, stream.compat_write()).await.expect("a login");
-    client.simple_query(sql).await?.into_results().await.map(drop)
-}
-
-impl Fresh {
-    async fn dropped(self) {
-        let drop = format!("DROP DATABASE {}", self.name);
-        // The server takes its time to notice that our connections are closed.
-        let gone = async { while run(&self.server, &drop).await.is_err() {} };
-        tokio::time::timeout(PATIENCE, gone).await.expect("nobody uses it any more");
-    }
+    Some(Fresh::at(&server).await)
 }
 
 impl Database for Fresh {
     type Store = SqlServer;
 
     fn address(&self) -> String {
-        within(&self.server, &self.name)
+        self.connection()
     }
 
     async fn open(&self) -> Result<SqlServer, StoreError> {

@@ -2,6 +2,7 @@
 
 mod connection;
 mod fault;
+mod limits;
 mod load;
 mod open;
 mod pool;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use domain::{DestinationId, Digest, Lsid, Revision, SiteHost};
 use tiberius::Row;
 
-use super::{Incoming, LedgerRow, Store, StoreError, StoredRow, Written};
+use super::{Incoming, LedgerRow, Store, StoreError, StoredRow, Written, misfit};
 use crate::columns::{Holds, Table};
 use fault::{Course, Fault};
 use pool::Pool;
@@ -38,6 +39,24 @@ impl SqlServer {
         let pool = Pool::new(connection_string)?;
         let identity = open::open(&pool).await?;
         Ok(SqlServer { identity, pool })
+    }
+
+    /// The error, with the value that does not fit, once its session stands alone.
+    async fn explained(&self, error: StoreError, batch: &[Incoming]) -> StoreError {
+        let [incoming] = batch else { return error };
+        let (place, cause) = match error {
+            StoreError::Value { place, cause } => (place, cause),
+            other => return other,
+        };
+        let cause = match limits::limits(&self.pool).await {
+            Ok(limits) => {
+                let of = (&incoming.site, &incoming.lsid);
+                misfit::explained(of, &incoming.rows, &limits, cause)
+            }
+            // What the database said stands.
+            Err(_) => cause,
+        };
+        StoreError::Value { place, cause }
     }
 
     /// Reads. A connection that lay in the pool may have died there, so once more on another.
@@ -95,7 +114,8 @@ impl Store for SqlServer {
                 Err(fault) => fault,
             };
             if tries == TRIES_MAX || Course::of(&fault) != Course::Again {
-                return Err(fault.named("write a batch to", self.pool.place()));
+                let error = fault.named("write a batch to", self.pool.place());
+                return Err(self.explained(error, batch).await);
             }
             self.pool.forget();
             tries += 1;

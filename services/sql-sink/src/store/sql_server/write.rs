@@ -1,20 +1,23 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use domain::DestinationId;
+use domain::{DestinationId, SiteHost};
 
 use super::connection::Connection;
 use super::fault::Fault;
-use super::load::{self, temporary};
+use super::load::{self, Contents, LEDGER_KNOWN, LEDGER_NEW, Stage, kind_of, slot_of};
 use super::open::{IDENTITY, begin, check_identity};
 use super::pool::Pool;
 use super::{ledger_row_of, string};
 use crate::columns::{
     CUSTOM_ATTRIBUTE, CUSTOMER, REPRESENTATIVE, SESSION, SESSION_EVENT, TABLES, TEAM, Table,
 };
-use crate::store::plan::{Content, Key, Plan};
+use crate::store::plan::{Key, Plan};
 use crate::store::{Incoming, LedgerRow, Written};
+
+/// LSIDs that the ledger is asked for in one call; with the host name less than the 2,098 parameters that it may have.
+const ASKED_MAX: usize = 1_024;
 
 /// One try of the transaction, on a connection that is dropped unless all went well.
 pub(super) async fn write(
@@ -25,58 +28,68 @@ pub(super) async fn write(
     let mut connection = pool.take().await?;
     connection.ensure_tables().await?;
     begin(&mut connection).await?;
-    let found = connection.batch(IDENTITY).await?;
+    let found = connection.batch(&FIRST).await?;
     let found = found.iter().flatten().next().map(|row| string(row, 0)).transpose()?;
     check_identity(found, identity)?;
 
-    connection.batch(&load::EMPTY).await?;
-    load::incoming(&mut connection, batch).await?;
     let plan = Plan::of(batch, &known(&mut connection, batch).await?);
-    let loaded = load::content(&mut connection, batch, &plan).await?;
-    if !loaded.tables.is_empty() {
-        connection.batch(&move_all(&loaded)).await?;
+    if !plan.changes.is_empty() {
+        let contents = load::load(&mut connection, batch, &plan).await?;
+        connection.batch(&move_all(&contents)).await?;
     }
-    raise(&mut connection, &plan).await?;
     mark(&mut connection, &plan).await?;
     connection.batch("COMMIT TRANSACTION").await?;
     pool.give_back(connection);
     Ok(plan.outcomes)
 }
 
+static FIRST: LazyLock<String> = LazyLock::new(|| format!("{IDENTITY};{}", *load::EMPTY));
+
+/// What the ledger says of the sessions of a batch: one call for each site.
 async fn known(
     connection: &mut Connection,
     batch: &[Incoming],
 ) -> Result<HashMap<Key, LedgerRow>, Fault> {
-    let sql = "SELECT n.ord, g.epoch, g.log_position, g.content_digest, g.session_id
-               FROM #sluice_incoming n JOIN dbo.sluice_ledger g ON g.host_name = n.host_name AND g.lsid = n.lsid";
+    let mut sites: BTreeMap<&SiteHost, HashMap<&str, &Incoming>> = BTreeMap::new();
+    for incoming in batch {
+        sites.entry(&incoming.site).or_default().insert(incoming.lsid.as_str(), incoming);
+    }
     let mut ledger = HashMap::new();
-    for row in connection.batch(sql).await?.iter().flatten() {
-        let ord = super::integer(row, 0)?;
-        let incoming = usize::try_from(ord).ok().and_then(|place| batch.get(place));
-        let Some(Incoming { site, lsid, .. }) = incoming else {
-            return Err(Fault::Damaged { what: "place in the batch", text: ord.to_string() });
-        };
-        ledger.insert((site.clone(), lsid.clone()), ledger_row_of(row, 1)?);
+    for (site, asked) in sites {
+        let lsids: Vec<&str> = asked.keys().copied().collect();
+        for lsids in lsids.chunks(ASKED_MAX) {
+            for row in ask(connection, site, lsids).await? {
+                let lsid = string(&row, 0)?;
+                let Some(incoming) = asked.get(lsid.as_str()) else {
+                    return Err(Fault::Damaged { what: "LSID", text: lsid });
+                };
+                ledger.insert(
+                    (incoming.site.clone(), incoming.lsid.clone()),
+                    ledger_row_of(&row, 1)?,
+                );
+            }
+        }
     }
     Ok(ledger)
 }
 
-/// Sessions of which only the ledger's revision is raised.
-async fn raise(connection: &mut Connection, plan: &Plan) -> Result<(), Fault> {
-    let kept = plan.changes.iter().filter(|change| change.content == Content::Keep);
-    let places: Vec<String> = kept.map(|change| change.incoming.to_string()).collect();
-    if places.is_empty() {
-        return Ok(());
-    }
+/// The number of parameters is a power of two, the last LSID repeated, so that the server knows few statements.
+async fn ask(
+    connection: &mut Connection,
+    site: &SiteHost,
+    lsids: &[&str],
+) -> Result<Vec<tiberius::Row>, Fault> {
+    let count = lsids.len().next_power_of_two();
+    let mut parameters = vec![site.as_str()];
+    parameters.extend(lsids);
+    parameters.resize(1 + count, lsids.last().copied().unwrap_or_default());
+    let places: Vec<String> = (2..count + 2).map(|place| format!("@P{place}")).collect();
     let sql = format!(
-        "UPDATE g SET g.epoch = n.epoch, g.log_position = n.log_position
-         FROM dbo.sluice_ledger g
-         JOIN #sluice_incoming n ON n.host_name = g.host_name AND n.lsid = g.lsid
-         WHERE n.ord IN ({})",
+        "SELECT lsid, epoch, log_position, content_digest, session_id FROM dbo.sluice_ledger
+         WHERE host_name = @P1 AND lsid IN ({})",
         places.join(", ")
     );
-    connection.batch(&sql).await?;
-    Ok(())
+    connection.query(&sql, &parameters).await
 }
 
 async fn mark(connection: &mut Connection, plan: &Plan) -> Result<(), Fault> {
@@ -96,17 +109,22 @@ async fn mark(connection: &mut Connection, plan: &Plan) -> Result<(), Fault> {
 ///
 /// Ids of new rows are told apart by their order: the server gives identities in the order of the rows of an INSERT …
 /// SELECT … ORDER BY, though it promises nothing of the order in which OUTPUT names them.
-fn move_all(loaded: &load::Content) -> String {
+fn move_all(contents: &Contents) -> String {
     let mut sql = String::new();
-    if loaded.replaces {
+    if contents.replaces {
         sql.push_str(&REPLACED_SESSIONS);
     }
     for (table, statements) in MOVES.iter() {
-        if loaded.tables.contains(table) {
+        if contents.kinds.contains(&kind_of(table)) {
             sql.push_str(statements);
         }
     }
-    sql.push_str(LEDGER);
+    if contents.known {
+        sql.push_str(&LEDGER_CHANGES);
+    }
+    if contents.kinds.contains(&LEDGER_NEW) {
+        sql.push_str(&LEDGER_INSERTS);
+    }
     sql
 }
 
@@ -127,17 +145,20 @@ static MOVES: LazyLock<[(&Table, String); 8]> = LazyLock::new(|| {
     })
 });
 
-const EVENT_IDS: &str = "OUTPUT inserted.id INTO #sluice_new_event (id)";
-const EVENTS: &str = "(SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM #sluice_new_event)";
+const EVENT_IDS: &str = "OUTPUT inserted.id INTO #sluice_event (id)";
+const EVENTS: &str = "(SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM #sluice_event)";
 
 /// Sessions that keep their id; where a person deleted one, it comes back as a new one.
 fn replaced_sessions() -> String {
     let mut sql = format!(
         "INSERT INTO #sluice_id (ord, id)
-             SELECT t.ord, s.id FROM {loaded} t JOIN dbo.session s ON s.id = t.parent;
-         UPDATE s SET {assignments} FROM dbo.session s JOIN {loaded} t ON t.parent = s.id;",
-        loaded = temporary(&SESSION),
-        assignments = SESSION.assignments(|_, name| format!("t.[{name}]")),
+             SELECT t.ord, s.id FROM {loaded} t JOIN dbo.session s ON s.id = t.parent
+             WHERE t.kind = {kind};
+         UPDATE s SET {assignments} FROM dbo.session s JOIN {loaded} t ON t.parent = s.id
+             WHERE t.kind = {kind};",
+        loaded = Stage::of(&SESSION).name,
+        kind = kind_of(&SESSION),
+        assignments = SESSION.assignments(|place, _| format!("t.{}", slot_of(&SESSION, place))),
     );
     for table in [&REPRESENTATIVE, &CUSTOMER, &TEAM, &CUSTOM_ATTRIBUTE, &SESSION_EVENT] {
         write!(
@@ -152,8 +173,9 @@ fn replaced_sessions() -> String {
 
 fn new_sessions() -> String {
     let unnumbered = format!(
-        "{} t WHERE NOT EXISTS (SELECT 1 FROM #sluice_id i WHERE i.ord = t.ord)",
-        temporary(&SESSION)
+        "{} t WHERE t.kind = {} AND NOT EXISTS (SELECT 1 FROM #sluice_id i WHERE i.ord = t.ord)",
+        Stage::of(&SESSION).name,
+        kind_of(&SESSION)
     );
     format!(
         "INSERT INTO dbo.session ({columns}) OUTPUT inserted.id INTO #sluice_new_session (id)
@@ -164,7 +186,7 @@ fn new_sessions() -> String {
              JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM #sluice_new_session) n
                  ON n.place = o.place;",
         columns = SESSION.column_list(""),
-        values = SESSION.column_list("t."),
+        values = slots(&SESSION),
     )
 }
 
@@ -172,24 +194,44 @@ fn children(table: &Table, output: &str, parents: &str, parent_place: &str) -> S
     format!(
         "INSERT INTO dbo.[{name}] ({reference}{columns}) {output}
              SELECT p.id, {values} FROM {loaded} t JOIN {parents} p ON {parent_place} = t.parent
-             ORDER BY t.ord;",
+             WHERE t.kind = {kind} ORDER BY t.ord;",
         name = table.name,
         reference = table.parent_column(),
         columns = table.column_list(""),
-        values = table.column_list("t."),
-        loaded = temporary(table),
+        values = slots(table),
+        loaded = Stage::of(table).name,
+        kind = kind_of(table),
     )
 }
 
-const LEDGER: &str = "
-    UPDATE g SET g.epoch = n.epoch, g.log_position = n.log_position, g.content_digest = n.content_digest,
-                 g.session_id = i.id, g.stored_at = SYSUTCDATETIME()
-        FROM dbo.sluice_ledger g
-        JOIN #sluice_incoming n ON n.host_name = g.host_name AND n.lsid = g.lsid
-        JOIN #sluice_id i ON i.ord = n.ord;
-    INSERT INTO dbo.sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id)
-        SELECT n.host_name, n.lsid, n.epoch, n.log_position, n.content_digest, i.id
-        FROM #sluice_incoming n
-        JOIN #sluice_id i ON i.ord = n.ord
-        WHERE NOT EXISTS (SELECT 1 FROM dbo.sluice_ledger g
-                          WHERE g.host_name = n.host_name AND g.lsid = n.lsid);";
+fn slots(table: &Table) -> String {
+    let slots: Vec<String> =
+        (0..table.columns.len()).map(|place| format!("t.{}", slot_of(table, place))).collect();
+    slots.join(", ")
+}
+
+/// Texts in a stage have no length, and such are compared without the help of an index.
+const ENTRY: &str = "CAST(c1 AS nvarchar(255)) AS host_name, CAST(c2 AS nvarchar(200)) AS lsid,
+    c3 AS content_digest, n1 AS epoch, n2 AS log_position";
+
+static LEDGER_CHANGES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE g SET g.epoch = n.epoch, g.log_position = n.log_position,
+                      g.content_digest = n.content_digest,
+                      g.session_id = COALESCE(i.id, g.session_id),
+                      g.stored_at = CASE WHEN i.id IS NULL THEN g.stored_at ELSE SYSUTCDATETIME() END
+             FROM dbo.sluice_ledger g
+             JOIN (SELECT ord, {ENTRY} FROM #sluice_row WHERE kind = {LEDGER_KNOWN}) n
+                 ON n.host_name = g.host_name AND n.lsid = g.lsid
+             LEFT JOIN #sluice_id i ON i.ord = n.ord;"
+    )
+});
+
+static LEDGER_INSERTS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO dbo.sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id)
+             SELECT n.host_name, n.lsid, n.epoch, n.log_position, n.content_digest, i.id
+             FROM (SELECT ord, {ENTRY} FROM #sluice_row WHERE kind = {LEDGER_NEW}) n
+             JOIN #sluice_id i ON i.ord = n.ord;"
+    )
+});
