@@ -250,6 +250,7 @@ async fn an_id_that_ends_in_a_space_is_refused_before_it_is_taken_for_another() 
 
 #[tokio::test]
 async fn a_connection_string_that_is_none_is_not_shown() {
-    let error = SqlServer::open("Server=x;Password=sec'ret").await.expect_err("a string like that");
+    let error =
+        SqlServer::open("Server=x;Password='sec'ret'").await.expect_err("a string like that");
     assert!(!format!("{error} {error:?}").contains("sec'ret"), "{error:?}");
 }

@@ -1,9 +1,13 @@
 //! SQL Server, and whatever speaks its protocol and language.
 
+mod browser;
+mod connect;
 mod connection;
+mod connection_string;
 mod fault;
 mod limits;
 mod load;
+mod numbers;
 mod open;
 mod pool;
 mod write;

@@ -3,6 +3,8 @@ use std::time::Duration;
 use domain::DestinationId;
 use tiberius::error::Error as Driver;
 
+use super::browser::BrowserError;
+use super::numbers::{LOCKED, LOGIN, Means, SILENT, look_up};
 use crate::store::StoreError;
 use crate::store::migrations::FromTheFuture;
 
@@ -12,6 +14,13 @@ pub(super) enum Fault {
     Driver(Driver),
     /// No TCP connection.
     Unreachable(std::io::Error),
+    /// The port of a named instance is not known.
+    Instance(BrowserError),
+    /// No token to log in with.
+    Token {
+        path: String,
+        cause: std::io::Error,
+    },
     /// A TCP connection, but no session of the server.
     Connecting(Driver),
     /// Another transaction holds the lock for longer than we wait.
@@ -53,13 +62,6 @@ pub(super) enum Course {
     Unknown,
 }
 
-const SILENT: &str = "can't be reached: is the server up, and do its address, port and the network's rules allow it?";
-const LOGIN: &str =
-    "refuses the login: check user and password, and that the login may use the database";
-const RIGHTS: &str = "lets the login not do what is needed: it needs to read and write the tables, and for a new or \
-    older schema also to create tables and views (the role db_ddladmin)";
-const LOCKED: &str = "is locked by another transaction for longer than sluice waits: find out which one is left open";
-
 impl Course {
     pub(super) fn of(fault: &Fault) -> Course {
         match fault {
@@ -71,14 +73,16 @@ impl Course {
             Fault::Driver(Driver::BulkInput(_) | Driver::Encoding(_)) => Course::Value,
             Fault::Driver(_) => Course::Unknown,
             Fault::Unreachable(_) => Course::Outage(SILENT),
-            Fault::Connecting(Driver::Server(error)) => match Course::of_number(error.code()) {
-                Course::Wait => Course::Wait,
-                _ => Course::Outage(LOGIN),
-            },
-            Fault::Connecting(Driver::Tls(_)) => Course::Outage(
-                "offers a certificate that can't be trusted: name the authority that signed it \
-                 (TrustServerCertificateCA=path), or trust whatever comes (TrustServerCertificate=true)",
+            Fault::Instance(_) => Course::Outage(
+                "can't be found: is the name of the instance right, does the SQL Server Browser run there, and may UDP 1434 \
+                 pass? Else write the port (Server=tcp:host,port)",
             ),
+            Fault::Token { .. } => Course::Outage(
+                "can't be logged in to without the token: does the file that Access Token File names exist, and may \
+                 sluice read it?",
+            ),
+            Fault::Connecting(Driver::Server(error)) => Course::of_login(error.code()),
+            Fault::Connecting(Driver::Tls(text)) => Course::Outage(certificate(text)),
             Fault::Connecting(_) => Course::Outage(
                 "answers but no connection comes about: is it a SQL Server's port, and does Encrypt fit?",
             ),
@@ -90,34 +94,23 @@ impl Course {
         }
     }
 
-    /// The server's error numbers, as its documentation of system errors has them.
     fn of_number(number: u32) -> Course {
-        match number {
-            // Deadlock victim; snapshot update conflict; the object changed underneath.
-            1205 | 3960 | 3961 => Course::Again,
-            // Duplicate key, in a constraint or an index: somebody else did it meanwhile.
-            2627 | 2601 => Course::Again,
-            // Connection broken by the server or the network underneath.
-            64 | 233 | 596 | 6005 | 10053 | 10054 | 10060 => Course::Again,
-            // Too busy, limits of workers or sessions, moving, failing over, memory waits.
-            8645 | 8651 | 10928 | 10929 | 40197 | 40501 | 40540 | 40613 | 49918 | 49919 | 49920 => {
-                Course::Wait
-            }
-            1222 => Course::Outage(LOCKED),
-            911 | 4060 | 18452 | 18456 | 18486 | 18487 | 18488 => Course::Outage(LOGIN),
-            229 | 230 | 262 | 916 | 2760 | 3704 => Course::Outage(RIGHTS),
-            1101 | 1105 | 9002 | 40544 => Course::Outage(
-                "has no room left: make room for its files or its log, or raise its limit",
-            ),
-            3906 | 3908 | 976 | 978 | 983 => Course::Outage(
-                "can't be written: it is read-only, or another replica is the primary now",
-            ),
-            207 | 208 => Course::Outage("lacks a table or column of ours: was the schema changed?"),
-            823..=825 => Course::Outage("is damaged: look at the server's log and restore it"),
-            701 | 802 => Course::Wait,
-            // Truncation, null in a column that takes none, conversion, overflow, an unusable value.
-            220 | 241 | 242 | 245 | 515 | 2628 | 8114 | 8115 | 8152 => Course::Value,
-            _ => Course::Unknown,
+        match look_up(number).map(|row| row.means) {
+            // Somebody was quicker: the next try finds it in the ledger.
+            Some(Means::Retry | Means::SomebodyElse) => Course::Again,
+            Some(Means::Wait) => Course::Wait,
+            Some(Means::Outage(what)) => Course::Outage(what),
+            Some(Means::Reject) => Course::Value,
+            None => Course::Unknown,
+        }
+    }
+
+    /// While a connection comes about, whatever does not pass by itself keeps everything from being done.
+    fn of_login(number: u32) -> Course {
+        match look_up(number).map(|row| row.means) {
+            Some(Means::Retry | Means::Wait) => Course::Wait,
+            Some(Means::Outage(what)) => Course::Outage(what),
+            _ => Course::Outage(LOGIN),
         }
     }
 }
@@ -141,6 +134,8 @@ impl Fault {
             Fault::Damaged { what, text } => return StoreError::Damaged { place, what, text },
             Fault::Driver(cause) | Fault::Connecting(cause) => cause.into(),
             Fault::Unreachable(cause) => cause.into(),
+            Fault::Instance(cause) => cause.into(),
+            Fault::Token { path, cause } => format!("{path}: {cause}").into(),
             Fault::LockTaken { returned } => format!("sp_getapplock returned {returned}").into(),
         };
         match course {
@@ -160,4 +155,58 @@ fn lost(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
         cause.downcast_ref::<Driver>(),
         Some(Driver::Io { .. } | Driver::Protocol(_) | Driver::Tls(_))
     )
+}
+
+/// What is the matter with a certificate, by what the driver's own sentence says of it.
+fn certificate(text: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["NotValidForName", "not valid for name", "not valid for any names"]) {
+        "offers a certificate for another name: write the server's full name as the certificate has it, or name it \
+         (HostNameInCertificate=name)"
+    } else if says(&["Expired", "expired", "NotValidYet", "not valid yet"]) {
+        "offers a certificate that is not valid now: renew it, and look at the clocks"
+    } else if says(&["UnsupportedCertVersion", "CaUsedAsEndEntity"]) {
+        "offers the certificate that SQL Server makes for itself, which proves nothing: give the server a certificate of \
+         an authority, or trust whatever comes (TrustServerCertificate=true)"
+    } else {
+        "offers a certificate that can't be trusted: name the authority that signed it \
+         (TrustServerCertificateCA=path), or trust whatever comes (TrustServerCertificate=true)"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_decides_on_its_cure() {
+        let cases = [
+            ("invalid peer certificate: UnknownIssuer", "TrustServerCertificateCA"),
+            (
+                "invalid peer certificate: certificate not valid for name \"sql\"",
+                "HostNameInCertificate",
+            ),
+            ("invalid peer certificate: Expired", "renew it"),
+            (
+                "invalid peer certificate: Other(OtherError(UnsupportedCertVersion))",
+                "makes for itself",
+            ),
+        ];
+        for (text, cure) in cases {
+            let fault = Fault::Connecting(Driver::Tls(text.to_owned()));
+            let error = fault.named("open", "it").to_string();
+            assert!(error.starts_with("it offers") && error.contains(cure), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_moves_is_no_refused_login() {
+        for number in [40613, 40197, 40501, 10928, 18401] {
+            assert_eq!(Course::of_login(number), Course::Wait, "{number}");
+        }
+        for number in [18456, 4060, 4711, 2627] {
+            assert_eq!(Course::of_login(number), Course::Outage(LOGIN), "{number}");
+        }
+        assert_ne!(Course::of_login(40615), Course::Outage(LOGIN), "the firewall has its own cure");
+    }
 }
