@@ -21,13 +21,16 @@ pub(crate) enum Command {
     /// Run every service in this process, with a NATS server of its own unless the settings name one
     Up(Up),
     /// Try everything that the settings name: the log, staging, each site's account, each destination
-    /// (which makes staging's folder, and brings the tables of a database up to date)
+    /// (which makes staging's folder; databases are not changed)
     Check(Check),
     /// Show sites, schedules, destinations and what waits for them, dead letters
     Status,
     /// Compare each appliance with the log, and the log with staging and each destination's ledger; what is missing is
     /// asked for again, once. Some `sluice up`, or pollers, fetchers and sinks, have to run to bring it
     Reconcile(Reconcile),
+    /// Make what a database's schema lacks, or show it. A database that another program filled is adopted: what is
+    /// missing is added, and each of its sessions is the sink's when the first report of it comes
+    Migrate(Migrate),
     /// List, show, retry or discard what could not succeed
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -61,6 +64,16 @@ pub(crate) struct Reconcile {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// The destination of the settings
+    #[arg(long, value_name = "LABEL")]
+    pub to: String,
+    /// Print what would be done, with the statements, and change nothing
+    #[arg(long)]
+    pub plan: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod data_dir;
 mod dead_letters;
 mod disk;
 mod failed;
+mod migrate;
 mod once;
 mod reconcile;
 mod status;
@@ -66,6 +67,7 @@ async fn run(
         Command::Check(check) => check::check(&check, &settings, data_dir).await,
         Command::Status => status::status(&settings, data_dir).await,
         Command::DeadLetters(command) => dead_letters::run(command, &settings, data_dir).await,
+        Command::Migrate(wanted) => migrate::run(&wanted, &settings).await,
         Command::Reconcile(wanted) => reconcile::run(&wanted, &settings, data_dir).await,
         Command::EmbeddedBroker(_) => {
             unreachable!("it has been dealt with before the settings are read")
@@ -81,6 +83,7 @@ impl Command {
             Command::Up(_) | Command::Check(_) | Command::Reconcile(_) => {
                 Needs { sites: true, destinations: true }
             }
+            Command::Migrate(_) => Needs { sites: false, destinations: true },
             Command::Status | Command::DeadLetters(_) | Command::EmbeddedBroker(_) => {
                 Needs { sites: false, destinations: false }
             }

@@ -13,15 +13,21 @@
 //! **Reconciling.** Once a day, and when a person asks, the ledger is compared with the log ([`reconcile()`]). A database
 //! that holds a revision which the log has not given yet tells, when it is opened, that the log was set back.
 //!
+//! **The schema** is made by numbered migrations, each of which can run twice: by the sink when it starts, or, where its
+//! login may make no tables, by a person ([`migrate()`]). A database that another program filled is adopted by a person
+//! only; each of its sessions then becomes the ledger's when the first report of it comes.
+//!
 //! **Absent on purpose.** MERGE (it deadlocks), lock hints, one row a call, retries of messages (the runner's),
 //! deleting sessions, and reading the tables to learn what was delivered (the ledger says it).
 
 pub mod columns;
+mod migrate;
 mod reconcile;
 pub mod store;
 mod wiring;
 mod worker;
 
+pub use migrate::{MigrateError, check, migrate};
 pub use reconcile::{ReconcileError, reconcile};
-pub use wiring::{SqlSinkError, check, run, standalone};
+pub use wiring::{SqlSinkError, run, standalone};
 pub use worker::{SqlSink, WorkError};

@@ -1,13 +1,16 @@
 //! What a destination's database is to the sink: sessions go in, whole and once; a ledger says which.
 
+mod adoption;
 mod dump;
 mod error;
 mod migrations;
 mod misfit;
 mod plan;
+mod schema;
 mod sql;
 mod sql_server;
 mod sqlite;
+mod survey;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,6 +20,7 @@ use domain::{DestinationId, Digest, Lsid, Revision, SiteHost};
 
 pub use dump::{Dump, StoredRow, dump};
 pub use error::{Recourse, StoreError};
+pub use schema::{Found, Migrate, Schema, SchemaReport, SchemaStep};
 pub use sql_server::SqlServer;
 pub use sqlite::Sqlite;
 

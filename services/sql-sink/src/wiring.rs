@@ -44,9 +44,6 @@ pub enum SqlSinkError {
         #[source]
         cause: UnresolvedSecret,
     },
-    /// A database can't be used.
-    #[error("the database can't be used")]
-    Check(#[source] StoreError),
     /// A runner could not go on.
     #[error("the SQL sink could not go on")]
     Run(#[source] RunError),
@@ -118,11 +115,12 @@ async fn deliver(
     target: SqlTarget,
 ) -> Result<(), SqlSinkError> {
     let component = house.health.component(format!("database {}", destination.label));
+    let schema = crate::migrate::schema(&target);
     match &target.engine {
         SqlEngine::Sqlite { path } => {
             let open = || {
                 let path = path.clone();
-                async move { Sqlite::open(&path).await }
+                async move { Sqlite::open_with(&path, schema).await }
             };
             match opened(&house, &destination, &component, open).await {
                 Some(store) => serve(&house, component, &destination, &target, store).await,
@@ -136,7 +134,7 @@ async fn deliver(
             })?;
             let open = || {
                 let connection = connection.to_owned();
-                async move { SqlServer::open(&connection).await }
+                async move { SqlServer::open_with(&connection, schema).await }
             };
             match opened(&house, &destination, &component, open).await {
                 Some(store) => serve(&house, component, &destination, &target, store).await,
@@ -255,26 +253,4 @@ async fn known<S: Store>(log: &Log, destination: &Destination, store: &S) {
     if let Err(error) = log.know_destination(&seen).await {
         tracing::warn!(%error, destination = destination.label, "a destination could not be remembered");
     }
-}
-
-/// Tries a destination: opens it as the sink would, which brings its schema up to date.
-///
-/// # Errors
-/// When it can't be delivered to.
-pub async fn check(target: &SqlTarget) -> Result<String, SqlSinkError> {
-    let place = match &target.engine {
-        SqlEngine::Sqlite { path } => {
-            Sqlite::open(path).await.map(|store| store.place().to_owned())
-        }
-        SqlEngine::SqlServer { connection } => {
-            let connection = connection.expose().map_err(|cause| SqlSinkError::Secret {
-                destination: "this check".to_owned(),
-                cause,
-            })?;
-            SqlServer::open(connection).await.map(|store| store.place().to_owned())
-        }
-    };
-    place
-        .map(|place| format!("{place} can be written, and its schema is up to date"))
-        .map_err(SqlSinkError::Check)
 }

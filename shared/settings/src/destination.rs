@@ -51,6 +51,8 @@ pub struct SqlTarget {
     pub store_system_information: bool,
     /// How many sessions one transaction may hold.
     pub batch_sessions_max: usize,
+    /// Whether a sink makes what the database's schema lacks when it starts; else `sluice migrate` does.
+    pub migrate_at_start: bool,
 }
 
 /// A database engine, and where its database is.

@@ -14,8 +14,10 @@ enum Type {
 }
 
 const FILES_KEYS: [&str; 5] = ["url", "file_name", "file_names", "on_conflict", "prior_backups"];
-const SQL_SERVER_KEYS: [&str; 3] = ["connection", "store_system_information", "batch_sessions_max"];
-const SQLITE_KEYS: [&str; 3] = ["path", "store_system_information", "batch_sessions_max"];
+const SQL_SERVER_KEYS: [&str; 4] =
+    ["connection", "store_system_information", "batch_sessions_max", "migrate_at_start"];
+const SQLITE_KEYS: [&str; 4] =
+    ["path", "store_system_information", "batch_sessions_max", "migrate_at_start"];
 
 impl std::fmt::Display for Type {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,9 +95,11 @@ fn sql(table: &mut TableReader<'_>, target_type: Type, needed: bool) -> Option<S
     let store_system_information =
         table.optional("store_system_information", |value| value.boolean());
     let batch_sessions_max = table.optional("batch_sessions_max", |value| value.number(1..=1_000));
+    let migrate_at_start = table.optional("migrate_at_start", |value| value.boolean());
     Some(SqlTarget {
         engine: engine?,
         store_system_information: store_system_information.unwrap_or(true),
         batch_sessions_max: batch_sessions_max.unwrap_or(SqlTarget::BATCH_SESSIONS_MAX),
+        migrate_at_start: migrate_at_start.unwrap_or(true),
     })
 }

@@ -2,6 +2,10 @@ use std::time::Duration;
 
 use domain::DestinationId;
 
+use super::migrations::FromTheFuture;
+use super::schema::Refusal;
+use super::survey::Foreign;
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a database did not do what was asked of it. Whatever it was, nothing of the batch is written, or all of it.
@@ -63,13 +67,46 @@ pub enum StoreError {
     },
     /// It holds a table of one of our names that is not ours.
     #[error(
-        "{place} has a table {table} that sluice did not make: name another database, or an empty one (the database is untouched)"
+        "{place} has a table {table} that sluice did not make ({why}): name another database, or an empty one \
+         (the database is untouched)"
     )]
     SomebodyElses {
         /// The database.
         place: String,
         /// The table.
         table: String,
+        /// What tells it from ours.
+        why: String,
+    },
+    /// Another program made and filled the tables.
+    #[error(
+        "{place} holds sessions that another program stored, and nothing of sluice's: `sluice migrate --to` it with \
+         --plan shows what it lacks, and without adds that and adopts the sessions (the database is untouched)"
+    )]
+    Unadopted {
+        /// The database.
+        place: String,
+    },
+    /// Its schema is not the one that this program needs, and the sink is not to change it.
+    #[error(
+        "{place} lacks {missing}: run `sluice migrate --to` it with a login that may make and change tables, or let the \
+         sink do it (migrate_at_start = true)"
+    )]
+    Unmigrated {
+        /// The database.
+        place: String,
+        /// What it lacks.
+        missing: String,
+    },
+    /// The login may not do what is needed.
+    #[error("{place} lets the login not do what is needed: it lacks {missing}; {cure}")]
+    Rights {
+        /// The database.
+        place: String,
+        /// Which rights.
+        missing: String,
+        /// How it gets them.
+        cure: &'static str,
     },
     /// Under the same name there is another database than the one that was opened.
     #[error(
@@ -126,9 +163,26 @@ impl StoreError {
             StoreError::Down { .. }
             | StoreError::FromTheFuture { .. }
             | StoreError::SomebodyElses { .. }
+            | StoreError::Unadopted { .. }
+            | StoreError::Unmigrated { .. }
+            | StoreError::Rights { .. }
             | StoreError::Another { .. }
             | StoreError::Damaged { .. }
             | StoreError::ConnectionString { .. } => Recourse::Down,
         }
+    }
+}
+
+/// A refusal about this database.
+pub(super) fn refused(refusal: Refusal, place: String) -> StoreError {
+    match refusal {
+        Refusal::FromTheFuture(FromTheFuture { found, known }) => {
+            StoreError::FromTheFuture { place, found, known }
+        }
+        Refusal::SomebodyElses(Foreign { table, why }) => {
+            StoreError::SomebodyElses { place, table, why }
+        }
+        Refusal::Unadopted => StoreError::Unadopted { place },
+        Refusal::Unmigrated(missing) => StoreError::Unmigrated { place, missing },
     }
 }

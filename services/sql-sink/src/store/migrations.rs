@@ -1,7 +1,5 @@
-use crate::columns::TABLES;
-
 /// A numbered change of the schema. It can run twice.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Migration {
     pub(crate) number: u32,
     pub(crate) name: &'static str,
@@ -15,21 +13,51 @@ pub(crate) struct FromTheFuture {
     pub(crate) known: u32,
 }
 
-pub(crate) const SQLITE: &[Migration] = &[Migration {
-    number: 1,
-    name: "tables",
-    sql: include_str!("../../../../schema/sqlite/0001-tables.sql"),
-}];
+pub(crate) const SQLITE: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "tables",
+        sql: include_str!("../../../../schema/sqlite/0001-tables.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "indexes",
+        sql: include_str!("../../../../schema/sqlite/0002-indexes.sql"),
+    },
+];
 
-pub(crate) const SQL_SERVER: &[Migration] = &[Migration {
-    number: 1,
-    name: "tables",
-    sql: include_str!("../../../../schema/sqlserver/0001-tables.sql"),
-}];
+pub(crate) const SQL_SERVER: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "tables",
+        sql: include_str!("../../../../schema/sqlserver/0001-tables.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "indexes",
+        sql: include_str!("../../../../schema/sqlserver/0002-indexes.sql"),
+    },
+];
 
 /// The tables that are ours beside the eight. `sluice_migration` is made before any migration runs.
-pub(crate) const OWN_TABLES: [&str; 4] =
-    ["sluice_migration", "sluice_ledger", "sluice_database", "sluice_route"];
+pub(crate) const OWN_TABLES: [&str; 5] =
+    ["sluice_migration", "sluice_ledger", "sluice_database", "sluice_route", "sluice_adoption"];
+
+/// Made before any migration.
+pub(crate) const SQLITE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS sluice_migration (
+    number     INTEGER NOT NULL PRIMARY KEY,
+    name       TEXT NOT NULL,
+    applied_at TEXT NOT NULL
+)";
+
+/// Made before any migration.
+pub(crate) const SQL_SERVER_MIGRATIONS: &str = "IF OBJECT_ID(N'dbo.sluice_migration', N'U') IS NULL
+    CREATE TABLE dbo.sluice_migration (
+        number     bigint NOT NULL CONSTRAINT pk_sluice_migration PRIMARY KEY,
+        [name]     nvarchar(200) NOT NULL,
+        applied_at datetime2(0) NOT NULL
+            CONSTRAINT df_sluice_migration_applied_at DEFAULT SYSUTCDATETIME()
+    )";
 
 /// Those of `all` that a database still needs, in order.
 pub(crate) fn pending(
@@ -40,16 +68,6 @@ pub(crate) fn pending(
     match applied.iter().copied().max() {
         Some(found) if found > known => Err(FromTheFuture { found, known }),
         _ => Ok(all.iter().filter(|migration| !applied.contains(&migration.number)).collect()),
-    }
-}
-
-/// A table of ours in a database that no migration of ours was applied to: then it is somebody else's.
-pub(crate) fn foreign_table(tables: &[String]) -> Option<&String> {
-    let ours =
-        |table: &str| TABLES.iter().any(|ours| ours.name == table) || OWN_TABLES.contains(&table);
-    match tables.iter().any(|table| table == OWN_TABLES[0]) {
-        true => None,
-        false => tables.iter().find(|table| ours(&table.to_ascii_lowercase())),
     }
 }
 
@@ -80,14 +98,5 @@ mod tests {
             pending(SQLITE, &[1, known + 1]).err(),
             Some(FromTheFuture { found: known + 1, known })
         );
-    }
-
-    #[test]
-    fn a_table_of_our_name_is_somebody_elses_unless_our_migrations_are_there() {
-        let tables =
-            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(foreign_table(&tables(&["invoice"])), None);
-        assert_eq!(foreign_table(&tables(&["invoice", "Session"])), Some(&"Session".to_owned()));
-        assert_eq!(foreign_table(&tables(&["session", "sluice_migration"])), None);
     }
 }

@@ -1,5 +1,6 @@
 //! SQL Server, and whatever speaks its protocol and language.
 
+mod adoption;
 mod browser;
 mod connect;
 mod connection;
@@ -10,6 +11,8 @@ mod load;
 mod numbers;
 mod open;
 mod pool;
+mod schema;
+mod widen;
 mod write;
 
 use std::collections::BTreeMap;
@@ -17,7 +20,10 @@ use std::collections::BTreeMap;
 use domain::{DestinationId, Digest, Lsid, Revision, SiteHost};
 use tiberius::Row;
 
-use super::{Incoming, LedgerRow, Store, StoreError, StoredRow, Written, misfit};
+use super::{
+    Incoming, LedgerRow, Migrate, Schema, SchemaReport, Store, StoreError, StoredRow, Written,
+    misfit,
+};
 use crate::columns::{Holds, Table};
 use fault::{Course, Fault};
 use pool::Pool;
@@ -40,9 +46,28 @@ impl SqlServer {
     /// When the string can't be understood, the server can't be reached or lets us not do it, or the database is not
     /// ours to change.
     pub async fn open(connection_string: &str) -> Result<Self, StoreError> {
+        Self::open_with(connection_string, Schema::BringUpToDate).await
+    }
+
+    /// Opens it, and does to its schema what this says.
+    ///
+    /// # Errors
+    /// As [`SqlServer::open`], and when the schema lacks something that may not be made.
+    pub async fn open_with(connection_string: &str, schema: Schema) -> Result<Self, StoreError> {
         let pool = Pool::new(connection_string)?;
-        let identity = open::open(&pool).await?;
+        let identity = open::open(&pool, schema).await?;
         Ok(SqlServer { identity, pool })
+    }
+
+    /// Plans or makes what the database lacks.
+    ///
+    /// # Errors
+    /// When it can't be reached or read, or is not ours to change.
+    pub async fn migrate(
+        connection_string: &str,
+        wanted: Migrate,
+    ) -> Result<SchemaReport, StoreError> {
+        open::migrate(&Pool::new(connection_string)?, wanted).await
     }
 
     /// The error, with the value that does not fit, once its session stands alone.
@@ -117,7 +142,9 @@ impl Store for SqlServer {
                 Ok(written) => return Ok(written),
                 Err(fault) => fault,
             };
-            if tries == TRIES_MAX || Course::of(&fault) != Course::Again {
+            let widened = Course::of(&fault) == Course::Value
+                && matches!(widen::widen(&self.pool, batch).await, Ok(true));
+            if tries == TRIES_MAX || !(widened || Course::of(&fault) == Course::Again) {
                 let error = fault.named("write a batch to", self.pool.place());
                 return Err(self.explained(error, batch).await);
             }
@@ -168,7 +195,7 @@ impl Store for SqlServer {
     }
 
     async fn rows(&self, table: &'static Table) -> Result<Vec<StoredRow>, StoreError> {
-        let parent = table.parent.as_ref().map_or("CAST(NULL AS bigint)", |parent| parent.column);
+        let parent = table.parent.as_ref().map_or("NULL", |parent| parent.column);
         let cell = |name: &str, holds: Holds| match holds {
             Holds::Text => format!("[{name}]"),
             Holds::Integer => format!("CAST([{name}] AS nvarchar(20))"),
@@ -177,7 +204,7 @@ impl Store for SqlServer {
         let cells: Vec<String> =
             table.columns.iter().map(|column| cell(column.name, column.holds)).collect();
         let sql = format!(
-            "SELECT id, {parent}, {} FROM dbo.[{}] ORDER BY id",
+            "SELECT CAST(id AS bigint), CAST({parent} AS bigint), {} FROM dbo.[{}] ORDER BY id",
             cells.join(", "),
             table.name
         );

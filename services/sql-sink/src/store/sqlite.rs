@@ -1,7 +1,9 @@
 //! The embedded engine: one file, one thread that owns the connection.
 
+mod adoption;
 mod keeper;
 mod open;
+mod schema;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +15,9 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::plan::{Key, Plan};
-use super::{Incoming, LedgerRow, Store, StoreError, StoredRow, Written};
+use super::{
+    Incoming, LedgerRow, Migrate, Schema, SchemaReport, Store, StoreError, StoredRow, Written,
+};
 use crate::columns::Table;
 use keeper::{Fault, Keeper};
 
@@ -34,7 +38,15 @@ impl Sqlite {
     /// # Errors
     /// When the file can't be opened or written, or holds a database that is not ours to change.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let place = format!("the SQLite database {}", path.display());
+        Self::open_with(path, Schema::BringUpToDate).await
+    }
+
+    /// Opens it, and does to its schema what this says.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`], and when the schema lacks something that may not be made.
+    pub async fn open_with(path: &Path, schema: Schema) -> Result<Self, StoreError> {
+        let place = place(path);
         let keeper = Keeper::new(path, &place);
         let (jobs, work) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("sqlite".to_owned());
@@ -43,8 +55,21 @@ impl Sqlite {
             what: "can't be given a thread of its own",
             cause: cause.into(),
         })?;
-        let identity = call(&jobs, &place, Keeper::open).await?;
+        let identity = call(&jobs, &place, move |keeper| keeper.open(schema)).await?;
         Ok(Sqlite { place, identity, jobs })
+    }
+
+    /// Plans or makes what the database lacks.
+    ///
+    /// # Errors
+    /// When the file can't be opened or read, or holds a database that is not ours to change.
+    pub async fn migrate(path: &Path, wanted: Migrate) -> Result<SchemaReport, StoreError> {
+        let place = place(path);
+        let keeper = Keeper::new(path, &place);
+        let migrating = tokio::task::spawn_blocking(move || keeper.migrate(wanted));
+        migrating.await.unwrap_or_else(|cause| {
+            Err(StoreError::Failed { doing: "migrate", place, cause: cause.into() })
+        })
     }
 
     async fn on<T: Send + 'static>(
@@ -54,6 +79,10 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         call(&self.jobs, &self.place, move |keeper| keeper.with(doing, work)).await
     }
+}
+
+fn place(path: &Path) -> String {
+    format!("the SQLite database {}", path.display())
 }
 
 async fn call<T: Send + 'static>(
@@ -90,7 +119,9 @@ impl Store for Sqlite {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             keeper::check_identity(&transaction, &identity)?;
-            let plan = Plan::of(&batch, &known(&transaction, &batch)?);
+            let mut ledger = known(&transaction, &batch)?;
+            adoption::adopt(&transaction, &batch, &mut ledger)?;
+            let plan = Plan::of(&batch, &ledger);
             write::execute(&transaction, &batch, &plan)?;
             transaction.commit()?;
             Ok(plan.outcomes)

@@ -6,7 +6,8 @@ use tiberius::error::Error as Driver;
 use super::browser::BrowserError;
 use super::numbers::{LOCKED, LOGIN, Means, SILENT, look_up};
 use crate::store::StoreError;
-use crate::store::migrations::FromTheFuture;
+use crate::store::error::refused;
+use crate::store::schema::Refusal;
 
 /// What can happen while a connection is used, before the database's name is added to it.
 #[derive(Debug)]
@@ -27,9 +28,11 @@ pub(super) enum Fault {
     LockTaken {
         returned: i32,
     },
-    FromTheFuture(FromTheFuture),
-    SomebodyElses {
-        table: String,
+    Refused(Refusal),
+    /// The login may not do what is needed.
+    Rights {
+        missing: String,
+        cure: &'static str,
     },
     Another {
         expected: DestinationId,
@@ -87,8 +90,8 @@ impl Course {
                 "answers but no connection comes about: is it a SQL Server's port, and does Encrypt fit?",
             ),
             Fault::LockTaken { .. } => Course::Outage(LOCKED),
-            Fault::FromTheFuture(_)
-            | Fault::SomebodyElses { .. }
+            Fault::Refused(_)
+            | Fault::Rights { .. }
             | Fault::Another { .. }
             | Fault::Damaged { .. } => Course::Unknown,
         }
@@ -124,10 +127,8 @@ impl Fault {
         let place = place.to_owned();
         let course = Course::of(&self);
         let cause = match self {
-            Fault::FromTheFuture(FromTheFuture { found, known }) => {
-                return StoreError::FromTheFuture { place, found, known };
-            }
-            Fault::SomebodyElses { table } => return StoreError::SomebodyElses { place, table },
+            Fault::Refused(refusal) => return refused(refusal, place),
+            Fault::Rights { missing, cure } => return StoreError::Rights { place, missing, cure },
             Fault::Another { expected, found } => {
                 return StoreError::Another { place, expected, found };
             }

@@ -3,9 +3,11 @@ use domain::DestinationId;
 use super::connection::Connection;
 use super::fault::{Course, Fault};
 use super::pool::Pool;
+use super::schema::{self, Prepared};
 use super::{TRIES_MAX, string};
-use crate::store::StoreError;
-use crate::store::migrations::{self, SQL_SERVER};
+use crate::store::schema::Asked;
+use crate::store::survey::Engine;
+use crate::store::{Migrate, Schema, SchemaReport, StoreError};
 
 pub(super) const IDENTITY: &str = "SELECT id FROM dbo.sluice_database";
 
@@ -17,25 +19,46 @@ pub(super) const BEGIN: &str = "BEGIN TRANSACTION;
         @LockOwner = N'Transaction', @LockTimeout = 60000;
     SELECT @returned;";
 
-/// Brings the schema up to date and reads the identity, drawn if there is none, all in one transaction.
-pub(super) async fn open(pool: &Pool) -> Result<DestinationId, StoreError> {
+/// Does what may be done to the schema and reads the identity, drawn if there is none, all in one transaction.
+pub(super) async fn open(pool: &Pool, schema: Schema) -> Result<DestinationId, StoreError> {
     let mut tries = 1;
     loop {
-        match prepare(pool).await {
+        match prepare(pool, schema).await {
             Err(fault) if tries < TRIES_MAX && Course::of(&fault) == Course::Again => tries += 1,
             prepared => return prepared.map_err(|fault| fault.named("prepare", pool.place())),
         }
     }
 }
 
-async fn prepare(pool: &Pool) -> Result<DestinationId, Fault> {
+async fn prepare(pool: &Pool, schema: Schema) -> Result<DestinationId, Fault> {
     let mut connection = pool.take().await?;
     begin(&mut connection).await?;
-    migrate(&mut connection).await?;
+    let prepared = schema::prepare(&mut connection, Asked::Sink(schema)).await?;
     let id = identity(&mut connection).await?;
     connection.batch("COMMIT TRANSACTION").await?;
     pool.give_back(connection);
+    pool.set_adopts(prepared.adopts);
     id.parse().map_err(|_| Fault::Damaged { what: "identity", text: id })
+}
+
+/// Does what a person wants of the schema. A connection whose transaction is not committed is dropped.
+pub(super) async fn migrate(pool: &Pool, wanted: Migrate) -> Result<SchemaReport, StoreError> {
+    let done = async {
+        let mut connection = pool.take().await?;
+        begin(&mut connection).await?;
+        let prepared = schema::prepare(&mut connection, Asked::Person(wanted)).await?;
+        if wanted == Migrate::Apply {
+            connection.batch("COMMIT TRANSACTION").await?;
+        }
+        Ok(prepared)
+    };
+    let Prepared { todo, found, .. } =
+        done.await.map_err(|fault: Fault| fault.named("migrate", pool.place()))?;
+    Ok(SchemaReport {
+        place: pool.place().to_owned(),
+        adopts: found,
+        steps: todo.steps(Engine::SqlServer),
+    })
 }
 
 pub(super) async fn begin(connection: &mut Connection) -> Result<(), Fault> {
@@ -55,38 +78,6 @@ pub(super) fn check_identity(found: Option<String>, expected: &DestinationId) ->
         true => Ok(()),
         false => Err(Fault::Another { expected: expected.clone(), found }),
     }
-}
-
-async fn migrate(connection: &mut Connection) -> Result<(), Fault> {
-    let rows = connection
-        .query("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = N'dbo'", &[])
-        .await?;
-    let tables: Vec<String> = rows.iter().map(|row| string(row, 0)).collect::<Result<_, _>>()?;
-    if let Some(table) = migrations::foreign_table(&tables) {
-        return Err(Fault::SomebodyElses { table: table.clone() });
-    }
-    if !tables.iter().any(|table| table == "sluice_migration") {
-        connection
-            .batch(
-                "CREATE TABLE dbo.sluice_migration (
-                     number     bigint NOT NULL CONSTRAINT pk_sluice_migration PRIMARY KEY,
-                     [name]     nvarchar(200) NOT NULL,
-                     applied_at datetime2(0) NOT NULL
-                         CONSTRAINT df_sluice_migration_applied_at DEFAULT SYSUTCDATETIME()
-                 )",
-            )
-            .await?;
-    }
-    let rows = connection.query("SELECT number FROM dbo.sluice_migration", &[]).await?;
-    let number =
-        |row: &tiberius::Row| Ok(u32::try_from(super::integer(row, 0)?).unwrap_or(u32::MAX));
-    let applied: Vec<u32> = rows.iter().map(number).collect::<Result<_, Fault>>()?;
-    for migration in migrations::pending(SQL_SERVER, &applied).map_err(Fault::FromTheFuture)? {
-        connection.batch(migration.sql).await?;
-        let entry = "INSERT INTO dbo.sluice_migration (number, [name]) VALUES (@P1, @P2)";
-        connection.query(entry, &[&migration.number.to_string(), migration.name]).await?;
-    }
-    Ok(())
 }
 
 async fn identity(connection: &mut Connection) -> Result<String, Fault> {

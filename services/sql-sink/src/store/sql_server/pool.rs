@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::connection::Connection;
@@ -13,6 +14,8 @@ pub(super) struct Pool {
     target: Target,
     place: String,
     idle: Mutex<Vec<Connection>>,
+    /// Whether sessions of another program may be in the database.
+    adopts: AtomicBool,
 }
 
 impl std::fmt::Debug for Pool {
@@ -26,12 +29,26 @@ impl Pool {
     pub(super) fn new(connection_string: &str) -> Result<Self, StoreError> {
         let target = Target::read(connection_string)
             .map_err(|cause| StoreError::ConnectionString { cause: cause.into() })?;
-        Ok(Pool { place: target.place(), target, idle: Mutex::default() })
+        Ok(Pool {
+            place: target.place(),
+            target,
+            idle: Mutex::default(),
+            adopts: AtomicBool::default(),
+        })
     }
 
     /// The database, for people.
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Whether sessions that the ledger does not know may be there all the same.
+    pub(super) fn adopts(&self) -> bool {
+        self.adopts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_adopts(&self, adopts: bool) {
+        self.adopts.store(adopts, Ordering::Relaxed);
     }
 
     pub(super) async fn take(&self) -> Result<Connection, Fault> {

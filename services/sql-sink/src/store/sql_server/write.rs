@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use domain::{DestinationId, SiteHost};
 
+use super::adoption;
 use super::connection::Connection;
 use super::fault::Fault;
 use super::load::{self, Contents, LEDGER_KNOWN, LEDGER_NEW, Stage, kind_of, slot_of};
@@ -32,7 +33,11 @@ pub(super) async fn write(
     let found = found.iter().flatten().next().map(|row| string(row, 0)).transpose()?;
     check_identity(found, identity)?;
 
-    let plan = Plan::of(batch, &known(&mut connection, batch).await?);
+    let mut ledger = known(&mut connection, batch).await?;
+    if pool.adopts() {
+        adoption::adopt(&mut connection, batch, &mut ledger).await?;
+    }
+    let plan = Plan::of(batch, &ledger);
     if !plan.changes.is_empty() {
         let contents = load::load(&mut connection, batch, &plan).await?;
         connection.batch(&move_all(&contents)).await?;

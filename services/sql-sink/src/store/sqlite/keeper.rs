@@ -5,16 +5,18 @@ use std::sync::mpsc;
 use domain::DestinationId;
 use rusqlite::{Connection, ErrorCode};
 
+use super::schema::Prepared;
 use super::{Job, open};
-use crate::store::StoreError;
-use crate::store::migrations::FromTheFuture;
+use crate::store::error::refused;
+use crate::store::schema::Refusal;
+use crate::store::survey::Engine;
+use crate::store::{Migrate, Schema, SchemaReport, StoreError};
 
 /// What can happen while the connection is used, before the database's name is added to it.
 #[derive(Debug)]
 pub(super) enum Fault {
     Driver(rusqlite::Error),
-    FromTheFuture(FromTheFuture),
-    SomebodyElses { table: String },
+    Refused(Refusal),
     Another { expected: DestinationId, found: String },
     Damaged { what: &'static str, text: String },
 }
@@ -49,12 +51,20 @@ impl Keeper {
     }
 
     /// Opens the file for the first time.
-    pub(super) fn open(&mut self) -> Result<DestinationId, StoreError> {
-        let opened = open::open(&self.path);
+    pub(super) fn open(&mut self, schema: Schema) -> Result<DestinationId, StoreError> {
+        let opened = open::open(&self.path, schema);
         let (connection, identity) = opened.map_err(|fault| self.error("open", fault))?;
         self.connection = Some(connection);
         self.identity = Some(identity.clone());
         Ok(identity)
+    }
+
+    /// Does what a person wants of the schema.
+    pub(super) fn migrate(&self, wanted: Migrate) -> Result<SchemaReport, StoreError> {
+        let done = open::migrate(&self.path, wanted);
+        let Prepared { todo, found, .. } = done.map_err(|fault| self.error("migrate", fault))?;
+        let steps = todo.steps(Engine::Sqlite);
+        Ok(SchemaReport { place: self.place.clone(), adopts: found, steps })
     }
 
     /// Works with the connection; opens another if the last one saw the database fail.
@@ -80,10 +90,7 @@ impl Keeper {
     fn error(&self, doing: &'static str, fault: Fault) -> StoreError {
         let place = self.place.clone();
         match fault {
-            Fault::FromTheFuture(FromTheFuture { found, known }) => {
-                StoreError::FromTheFuture { place, found, known }
-            }
-            Fault::SomebodyElses { table } => StoreError::SomebodyElses { place, table },
+            Fault::Refused(refusal) => refused(refusal, place),
             Fault::Another { expected, found } => StoreError::Another { place, expected, found },
             Fault::Damaged { what, text } => StoreError::Damaged { place, what, text },
             Fault::Driver(cause) => {
@@ -149,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("sessions.db");
         let mut keeper = Keeper::new(&path, "it");
-        keeper.open().expect("a new database");
+        keeper.open(Schema::BringUpToDate).expect("a new database");
         keeper.connection = None;
         keeper.with("read", |_| Ok(())).expect("it is still there");
         keeper.connection = None;
@@ -164,8 +171,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, other) = (folder.path().join("a.db"), folder.path().join("b.db"));
         let mut keeper = Keeper::new(&path, "it");
-        keeper.open().expect("a new database");
-        Keeper::new(&other, "other").open().expect("another");
+        keeper.open(Schema::BringUpToDate).expect("a new database");
+        Keeper::new(&other, "other").open(Schema::BringUpToDate).expect("another");
         keeper.connection = None;
         std::fs::rename(&other, &path).expect("a file");
         let error = keeper.with("read", |_| Ok(())).expect_err("another database");

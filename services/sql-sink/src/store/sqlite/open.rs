@@ -2,10 +2,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::DestinationId;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::keeper::{Fault, check_identity};
-use crate::store::migrations::{self, SQLITE};
+use super::schema::{self, Prepared};
+use crate::store::schema::Asked;
+use crate::store::{Migrate, Schema};
 
 /// How long another process's transaction is waited for.
 const BUSY: Duration = Duration::from_secs(30);
@@ -14,12 +16,12 @@ const JOURNAL_RETRY: Duration = Duration::from_millis(20);
 /// The statements of a write are about two dozen.
 const STATEMENTS_CACHED: usize = 64;
 
-/// Opens or makes the file, brings its schema up to date and gives it an identity, all in one transaction, so that of
-/// two processes that open it first one finds all done.
-pub(super) fn open(path: &Path) -> Result<(Connection, DestinationId), Fault> {
+/// Opens or makes the file, does what may be done to its schema and gives it an identity, all in one transaction, so
+/// that of two processes that open it first one finds all done.
+pub(super) fn open(path: &Path, asked: Schema) -> Result<(Connection, DestinationId), Fault> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    migrate(&transaction)?;
+    schema::prepare(&transaction, Asked::Sink(asked))?;
     let drawn = DestinationId::from_random(rand::random());
     transaction.execute(
         "INSERT INTO sluice_database (one, id) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING",
@@ -29,6 +31,29 @@ pub(super) fn open(path: &Path) -> Result<(Connection, DestinationId), Fault> {
     transaction.commit()?;
     let identity = id.parse().map_err(|_| Fault::Damaged { what: "identity", text: id })?;
     Ok((connection, identity))
+}
+
+/// Does what a person wants of the schema. To plan makes no file and changes none.
+pub(super) fn migrate(path: &Path, wanted: Migrate) -> Result<Prepared, Fault> {
+    match wanted {
+        Migrate::Plan if !path.exists() => {
+            schema::prepare(&Connection::open_in_memory()?, Asked::Person(wanted))
+        }
+        Migrate::Plan => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            schema::prepare(&connection, Asked::Person(wanted))
+        }
+        Migrate::Apply => {
+            let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let prepared = schema::prepare(&transaction, Asked::Person(wanted))?;
+            transaction.commit()?;
+            Ok(prepared)
+        }
+    }
 }
 
 /// Opens the file again. It must be there, and be the same: an empty folder where a disk was mounted must not grow a
@@ -70,35 +95,4 @@ fn write_ahead(connection: &Connection) -> Result<(), Fault> {
             set => return Ok(set?),
         }
     }
-}
-
-fn migrate(connection: &Connection) -> Result<(), Fault> {
-    let tables =
-        strings(connection, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")?;
-    if let Some(table) = migrations::foreign_table(&tables) {
-        return Err(Fault::SomebodyElses { table: table.clone() });
-    }
-    connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS sluice_migration (
-             number     INTEGER NOT NULL PRIMARY KEY,
-             name       TEXT NOT NULL,
-             applied_at TEXT NOT NULL
-         )",
-    )?;
-    let mut statement = connection.prepare("SELECT number FROM sluice_migration")?;
-    let applied: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let pending = migrations::pending(SQLITE, &applied).map_err(Fault::FromTheFuture)?;
-    for migration in pending {
-        connection.execute_batch(migration.sql)?;
-        connection.execute(
-            "INSERT INTO sluice_migration (number, name, applied_at) VALUES (?1, ?2, datetime('now'))",
-            params![migration.number, migration.name],
-        )?;
-    }
-    Ok(())
-}
-
-fn strings(connection: &Connection, sql: &str) -> Result<Vec<String>, Fault> {
-    let mut statement = connection.prepare(sql)?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

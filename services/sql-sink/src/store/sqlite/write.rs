@@ -163,7 +163,11 @@ fn raise(connection: &Connection, incoming: &Incoming) -> Result<(), Fault> {
     Ok(())
 }
 
-fn enter(connection: &Connection, incoming: &Incoming, session_id: i64) -> Result<(), Fault> {
+pub(super) fn enter(
+    connection: &Connection,
+    incoming: &Incoming,
+    session_id: i64,
+) -> Result<(), Fault> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO sluice_ledger
              (host_name, lsid, epoch, log_position, content_digest, session_id, stored_at)

@@ -1,0 +1,51 @@
+use std::collections::HashMap;
+
+use super::connection::Connection;
+use super::fault::Fault;
+use super::{integer, string};
+use crate::store::adoption::{Stored, adopted, unknown};
+use crate::store::plan::Key;
+use crate::store::{Incoming, LedgerRow};
+
+/// LSIDs that are looked for in one call.
+const ASKED_MAX: usize = 512;
+
+/// Enters sessions of this batch that are in the tables, but not in the ledger, there and here.
+pub(super) async fn adopt(
+    connection: &mut Connection,
+    batch: &[Incoming],
+    ledger: &mut HashMap<Key, LedgerRow>,
+) -> Result<(), Fault> {
+    let unknown = unknown(batch, ledger);
+    let lsids: Vec<&str> = unknown.keys().map(|(_, lsid)| lsid.as_str()).collect();
+    let mut stored = Vec::new();
+    for lsids in lsids.chunks(ASKED_MAX) {
+        // The number of parameters is a power of two, so that the server knows few statements.
+        let count = lsids.len().next_power_of_two();
+        let mut parameters = lsids.to_vec();
+        parameters.resize(count, lsids.last().copied().unwrap_or_default());
+        let places: Vec<String> = (1..=count).map(|place| format!("@P{place}")).collect();
+        let sql = format!(
+            "SELECT CAST(id AS bigint), host_name, lsid FROM dbo.session WHERE lsid IN ({})",
+            places.join(", ")
+        );
+        for row in connection.query(&sql, &parameters).await? {
+            stored.push(Stored {
+                id: integer(&row, 0)?,
+                host_name: string(&row, 1)?,
+                lsid: string(&row, 2)?,
+            });
+        }
+    }
+    for (incoming, row) in adopted(&unknown, &stored) {
+        let sql = "INSERT INTO dbo.sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id)
+                   VALUES (@P1, @P2, @P3, @P4, @P5, @P6)";
+        let epoch = row.revision.epoch.cast_signed().to_string();
+        let position = row.revision.position.cast_signed().to_string();
+        let (digest, id) = (row.content.to_string(), row.session_id.to_string());
+        let (site, lsid) = (incoming.site.as_str(), incoming.lsid.as_str());
+        connection.query(sql, &[site, lsid, &epoch, &position, &digest, &id]).await?;
+        ledger.insert((incoming.site.clone(), incoming.lsid.clone()), row);
+    }
+    Ok(())
+}
