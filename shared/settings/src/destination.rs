@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use domain::{Conflict, FileNameFormat, Kind};
 
-use crate::{Secret, url};
+use crate::{Begin, Secret, url};
 
 /// A place that artifacts are delivered to.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Destination {
     pub label: String,
     /// How many deliveries one process makes at a time.
     pub workers: usize,
+    /// What it begins with when it is new.
+    pub start: Begin,
     /// What it is.
     pub target: Target,
 }

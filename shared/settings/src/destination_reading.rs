@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use domain::{Conflict, FileNameFormat, Kind};
 
 use crate::reader::{Entry, TableReader, Value};
-use crate::{Destination, FilesTarget, Formats, SqlEngine, SqlTarget, Target, url};
+use crate::{Begin, Destination, FilesTarget, Formats, SqlEngine, SqlTarget, Target, url};
 
 /// What `type` may say.
 #[derive(Clone, Copy)]
@@ -35,6 +35,7 @@ impl Destination {
         let types = [Type::Files, Type::SqlServer, Type::Sqlite];
         let target_type = table.required("type", |value| value.one_of(&types));
         let workers = table.optional("workers", |value| value.number(1..=64));
+        let start = table.optional("start", |value| value.parsed::<Begin>());
         let Some(target_type) = target_type else {
             // Which keys are unknown depends on the type; all that a type knows are let pass.
             table.finish_knowing(&[&FILES_KEYS[..], &SQL_SERVER_KEYS, &SQLITE_KEYS].concat());
@@ -51,6 +52,7 @@ impl Destination {
         Some(Destination {
             label: entry.label().to_owned(),
             workers: workers.unwrap_or(usual_workers),
+            start: start.unwrap_or_default(),
             target: target?,
         })
     }

@@ -13,6 +13,7 @@
 //! environment variables that override a setting, more than one file, reloading while running, and any
 //! contact with what the settings name: whether it answers is for others to find out.
 
+mod begin;
 mod checks;
 mod destination;
 mod destination_reading;
@@ -29,6 +30,7 @@ mod settings;
 mod site;
 mod url;
 
+pub use begin::{Begin, InvalidBegin};
 pub use destination::{Destination, FilesTarget, Formats, SqlEngine, SqlTarget, Target};
 pub use events::{Events, InvalidNetwork, Network};
 pub use load::{FILE_BYTES_MAX, FILE_DEFAULT, FILE_VARIABLE, SettingsError, load, parse};
