@@ -18,6 +18,7 @@ mod file_name;
 mod kind;
 mod look;
 mod lsid;
+mod marks;
 mod particulars;
 mod patience;
 mod product;
@@ -27,6 +28,7 @@ mod revision;
 mod schedule;
 mod site;
 mod time;
+mod verify;
 mod wake;
 mod watermark;
 
@@ -39,6 +41,7 @@ pub use file_name::{FileNameFormat, InvalidFormat, InvalidPath, NameValues, Rela
 pub use kind::{Family, Kind, UnknownKind};
 pub use look::{Look, Looked};
 pub use lsid::{InvalidLsid, Lsid};
+pub use marks::{Behind, Marks};
 pub use particulars::Particulars;
 pub use patience::patience;
 pub use product::{Product, UnknownProduct};
@@ -51,5 +54,6 @@ pub use schedule::{
 };
 pub use site::{InvalidSite, SiteHost};
 pub use time::{ApplianceTime, Slot};
+pub use verify::{Difference, Entry, Finding};
 pub use wake::Wakes;
 pub use watermark::{Coverage, Reach, Reading, Stretch};

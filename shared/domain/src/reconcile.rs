@@ -33,6 +33,8 @@ pub struct LastFact {
     pub position: u64,
     /// The position up to which the route has dealt with everything. Read before the ledger was.
     pub settled_to: u64,
+    /// The position that the route began with: what stood before it was not wanted.
+    pub begins_at: u64,
     /// The position of the message that was given up for this artifact, by a worker or a person.
     pub given_up_at: Option<u64>,
 }
@@ -43,6 +45,7 @@ impl LastFact {
         match held {
             Some(Held::Settled) => Standing::Settled,
             Some(Held::Revision(held)) if held >= self.revision => Standing::Complete,
+            _ if self.position < self.begins_at => Standing::Settled,
             _ if self.position > self.settled_to => Standing::Waiting,
             // What was given up of an older revision says nothing of this one.
             _ if self.given_up_at.is_some_and(|at| at >= self.position) => Standing::Settled,
@@ -59,7 +62,17 @@ mod tests {
     const OLDER: Revision = Revision { epoch: 1, position: 40 };
 
     fn fact(settled_to: u64, given_up_at: Option<u64>) -> LastFact {
-        LastFact { revision: LAST, position: 50, settled_to, given_up_at }
+        LastFact { revision: LAST, position: 50, settled_to, begins_at: 0, given_up_at }
+    }
+
+    #[test]
+    fn what_stood_before_the_start_of_a_route_is_not_missing() {
+        for (begins_at, standing) in [(50, Standing::Missing), (51, Standing::Settled)] {
+            let fact = LastFact { begins_at, ..fact(60, None) };
+            assert_eq!(fact.standing(None), standing, "{begins_at}");
+            let held = Some(Held::Revision(LAST));
+            assert_eq!(fact.standing(held), Standing::Complete, "it was asked for by a person");
+        }
     }
 
     #[test]

@@ -47,6 +47,19 @@ impl Log {
         self.destinations().await?.put(&escape(&known.place), known).await
     }
 
+    /// Another destination of these labels that bears the same identity as this one, if any was last seen so: one of the
+    /// two is a copy of the other.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn twin_of(
+        &self,
+        seen: &KnownDestination,
+        labels: &[String],
+    ) -> Result<Option<KnownDestination>, BucketError> {
+        Ok(twin(&self.known_destinations().await?, seen, labels).cloned())
+    }
+
     /// Every destination that was ever opened.
     ///
     /// # Errors
@@ -58,5 +71,56 @@ impl Log {
             known.extend(bucket.get(&key).await?.map(|kept| kept.value));
         }
         Ok(known)
+    }
+}
+
+/// A destination that was moved keeps its name, and one that was renamed its place: neither is its own twin.
+fn twin<'a>(
+    known: &'a [KnownDestination],
+    seen: &KnownDestination,
+    labels: &[String],
+) -> Option<&'a KnownDestination> {
+    let latest = |one: &KnownDestination| {
+        !known.iter().any(|other| other.label == one.label && other.seen_at > one.seen_at)
+    };
+    known.iter().find(|other| {
+        other.id == seen.id
+            && other.place != seen.place
+            && other.label != seen.label
+            && labels.contains(&other.label)
+            && latest(other)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(id: u8, label: &str, place: &str, minute: i64) -> KnownDestination {
+        KnownDestination {
+            id: DestinationId::from_random([id; 16]),
+            label: label.to_owned(),
+            place: place.to_owned(),
+            seen_at: DateTime::from_timestamp(minute * 60, 0).expect("an instant"),
+        }
+    }
+
+    #[test]
+    fn two_destinations_of_the_settings_with_one_identity_are_twins() {
+        let seen = known(1, "new", "there", 9);
+        for (others, named, is_twin) in [
+            (vec![known(1, "old", "here", 1)], true, true),
+            (vec![known(1, "old", "here", 1)], false, false),
+            (vec![known(2, "old", "here", 1)], true, false),
+            // It was renamed, or moved.
+            (vec![known(1, "old", "there", 1)], true, false),
+            (vec![known(1, "new", "here", 1)], true, false),
+            // The other has moved on to another store since.
+            (vec![known(1, "old", "here", 1), known(2, "old", "elsewhere", 2)], true, false),
+        ] {
+            let labels = if named { vec!["new".to_owned(), "old".to_owned()] } else { Vec::new() };
+            let found = twin(&others, &seen, &labels);
+            assert_eq!(found.is_some(), is_twin, "{others:?}");
+        }
     }
 }

@@ -15,7 +15,14 @@
 //! again are newer than what was lost; what others kept is put back with the revision that it had ([`Log::restore`]).
 //!
 //! **Reconciling.** [`Deliveries`] compares the log with a destination's ledger, [`Log::reconcile_fetches`] what was due
-//! with what came of it; what is missing is asked for again by an Again that is created once.
+//! with what came of it; what is missing is asked for again by an Again that is created once. [`Verification`] compares, too,
+//! and only names what differs.
+//!
+//! **Identity of destinations.** A destination bears an identity, by which its routes are named. What was committed
+//! through each route is known here, too ([`KnownMarks`]); a store that is behind it is an older copy of itself, gets
+//! another identity, and with that routes which begin where the old ones began ([`Succession`]).
+//!
+//! **Replays.** A person has a destination go through what was staged once more, beside live delivery ([`Replay`]).
 //!
 //! **Absent on purpose.** Exactly-once delivery (there is none), the server's own max_deliver and backoff (a message
 //! that reached max_deliver is never delivered again and counted nowhere; a backoff list overrides ack_wait), and
@@ -34,16 +41,20 @@ mod hand;
 mod lease;
 mod log;
 mod log_error;
+mod marks;
 mod pull;
 mod pulse;
 mod reading;
 mod reconcile;
+mod replays;
 mod restore;
 mod route;
 mod runner;
 mod settle;
 mod streams;
+mod succession;
 mod trace;
+mod verify;
 mod work;
 
 pub use bucket::{Bucket, BucketError, Kept, Stored};
@@ -56,9 +67,13 @@ pub use gate::{Gate, OpenRun, OpenRuns, RunsHeldOpen};
 pub use lease::{Lease, PhaseTimedOut};
 pub use log::{Announced, Log, Logged, Published};
 pub use log_error::LogError;
+pub use marks::KnownMarks;
 pub use reconcile::{Counts, Deliveries, Ledger, Period, Reconciled, daily};
-pub use route::{Route, RouteState, Start, names};
-pub use runner::{RunError, Runner, RunnerOptions, RunnerState};
+pub use replays::{Replay, ReplayProgress};
+pub use route::{Bounds, Route, RouteState, Start, names};
+pub use runner::{RouteAdder, RunError, Runner, RunnerOptions, RunnerState};
 pub use settle::RetryPolicy;
 pub use streams::StreamState;
+pub use succession::Succession;
+pub use verify::{Part, Verification};
 pub use work::{BoxError, Closing, Done, Failure, Origin, Outcome, Task, Worker};

@@ -56,7 +56,7 @@ impl AddAssign for Counts {
 }
 
 /// Which artifacts are compared: by the end of their session, or the slot of a backup.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// Not before.
     pub since: Option<DateTime<Utc>>,
@@ -88,7 +88,7 @@ impl Ledger {
 }
 
 /// Half a digest: two of a hundred million are the same with a chance of one in 10^22.
-fn key(artifact: &ArtifactId) -> [u8; 16] {
+pub(crate) fn key(artifact: &ArtifactId) -> [u8; 16] {
     let digest = Digest::of(artifact.to_string().as_bytes());
     let mut key = [0; 16];
     key.copy_from_slice(&digest.as_bytes()[..16]);
@@ -97,10 +97,10 @@ fn key(artifact: &ArtifactId) -> [u8; 16] {
 
 /// What was given up: the position of the message by destination (none: the fetchers) and artifact.
 #[derive(Debug, Default)]
-struct GivenUp(HashMap<(Option<DestinationId>, ArtifactId), u64>);
+pub(crate) struct GivenUp(HashMap<(Option<DestinationId>, ArtifactId), u64>);
 
 impl GivenUp {
-    async fn read(log: &Log) -> Result<Self, LogError> {
+    pub(crate) async fn read(log: &Log) -> Result<Self, LogError> {
         let letters = log.dead_letters();
         let (dead, discarded) = (letters.list().await?, letters.discarded().await?);
         let mut given_up = GivenUp::default();
@@ -113,7 +113,11 @@ impl GivenUp {
         Ok(given_up)
     }
 
-    fn at(&self, destination: Option<&DestinationId>, artifact: &ArtifactId) -> Option<u64> {
+    pub(crate) fn at(
+        &self,
+        destination: Option<&DestinationId>,
+        artifact: &ArtifactId,
+    ) -> Option<u64> {
         self.0.get(&(destination.cloned(), artifact.clone())).copied()
     }
 }

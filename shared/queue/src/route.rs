@@ -2,11 +2,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
-use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, Stream};
+use async_nats::jetstream::stream::{
+    ConsumerCreateStrictErrorKind, LastRawMessageErrorKind, Stream,
+};
+use chrono::{DateTime, Utc};
 use domain::{DestinationId, Kind, SiteHost};
 use futures::TryStreamExt;
+use messages::Fact;
 
-use crate::{BoxError, Log, LogError};
+use crate::{BoxError, Log, LogError, Period, Task};
 
 /// How long the server waits for an acknowledgement or a sign of progress before it delivers again, where nothing else
 /// is asked.
@@ -39,6 +43,27 @@ pub struct Route {
     /// How long the server waits for an acknowledgement or a sign of progress before it delivers again. The runner
     /// gives a sign three times as often.
     pub ack_wait: Duration,
+    /// What of its messages is worked on, where that is not all. Such a route ends: it may be dropped while it is followed.
+    pub bounds: Option<Bounds>,
+}
+
+/// What of a route's messages is worked on; the rest is acknowledged as it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// By the end of the session.
+    pub period: Period,
+    /// The last position.
+    pub up_to: u64,
+}
+
+impl Bounds {
+    pub(crate) fn hold(&self, task: &Task) -> bool {
+        let ended = match &task.fact {
+            Fact::ArtifactStaged(staged) => staged.particulars.ended.unwrap_or(staged.staged_at),
+            _ => return true,
+        };
+        task.origin.sequence <= self.up_to && self.period.holds(ended)
+    }
 }
 
 /// Where a route starts, when it is made.
@@ -48,6 +73,10 @@ pub enum Start {
     All,
     /// With what is published from now on.
     New,
+    /// With what was published at that time or later, by the server's clock.
+    Since(DateTime<Utc>),
+    /// At this position.
+    At(u64),
 }
 
 /// How far a route is.
@@ -61,6 +90,8 @@ pub struct RouteState {
     pub in_hand: u64,
     /// The stream position up to which everything is settled.
     pub settled_to: u64,
+    /// The position that it began with; 0 for the start of the log.
+    pub begins_at: u64,
 }
 
 /// Names of routes.
@@ -87,6 +118,29 @@ pub mod names {
     pub fn again_deliver(destination: &DestinationId) -> String {
         format!("again-deliver-{destination}")
     }
+
+    /// The route by which a replay goes through one kind of one site once more.
+    pub fn replay(
+        destination: &DestinationId,
+        replay: &str,
+        site: &SiteHost,
+        kind: Kind,
+    ) -> String {
+        format!("replay-{destination}-{replay}-{}-{kind}", escape(site.as_str()))
+    }
+
+    /// Whether this is the name of a route of a replay.
+    pub fn is_replay(route: &str) -> bool {
+        route.starts_with("replay-")
+    }
+
+    /// Whether this is the name of a route that brings anything to this destination.
+    pub fn delivers_to(route: &str, destination: &DestinationId) -> bool {
+        let rest = ["deliver-", "again-deliver-", "replay-"]
+            .into_iter()
+            .find_map(|what| route.strip_prefix(what)?.strip_prefix(destination.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
 }
 
 impl Route {
@@ -100,6 +154,7 @@ impl Route {
             linger: Duration::ZERO,
             half: false,
             ack_wait: ACK_WAIT,
+            bounds: None,
         }
     }
 
@@ -126,10 +181,28 @@ impl Route {
         Route { half: true, ..Route::of(names::again_deliver(destination), false, filter) }
     }
 
+    /// Goes through one kind of one site once more.
+    pub(crate) fn replay(
+        log: &Log,
+        name: String,
+        site: &SiteHost,
+        kind: Kind,
+        bounds: Bounds,
+    ) -> Self {
+        let route = Route::of(name, false, log.subjects().staged_of(site, kind));
+        Route { half: true, bounds: Some(bounds), ..route }
+    }
+
     /// The same route, with batches of up to this many.
     #[must_use]
     pub fn batched(self, batch_max: usize) -> Self {
         Route { batch_max, ..self }
+    }
+
+    /// The same route, begun there if it is not there yet.
+    #[must_use]
+    pub fn starting(self, start: Start) -> Self {
+        Route { start, ..self }
     }
 
     /// The same route, with batches that wait for more while much comes.
@@ -154,7 +227,8 @@ impl Log {
     ) -> Result<Consumer<pull::Config>, LogError> {
         let stream = if route.on_due { &self.due } else { &self.artifacts };
         let failed = |cause: BoxError| LogError::Route { name: route.name.clone(), cause };
-        let consumer = match stream.create_consumer_strict(config(route)).await {
+        let begins = self.begins(stream, route).await?;
+        let consumer = match stream.create_consumer_strict(config(route, begins)).await {
             Ok(consumer) => consumer,
             // It is there from before; a start can't be changed, so it is not asked for.
             Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => {
@@ -170,6 +244,90 @@ impl Log {
         } else {
             Err(LogError::RouteDiffers { name: route.name.clone() })
         }
+    }
+
+    pub(crate) async fn existing_consumer(
+        &self,
+        route: &Route,
+    ) -> Result<Consumer<pull::Config>, LogError> {
+        let stream = if route.on_due { &self.due } else { &self.artifacts };
+        let found = stream.get_consumer(&route.name).await;
+        found.map_err(|cause| LogError::Route { name: route.name.clone(), cause })
+    }
+
+    /// Where a route begins that may have to be made. The start is kept as a position, so that whoever makes the route
+    /// anew can begin where it began.
+    async fn begins(&self, stream: &Stream, route: &Route) -> Result<DeliverPolicy, LogError> {
+        let position = match route.start {
+            Start::All => return Ok(DeliverPolicy::All),
+            Start::At(position) => position,
+            Start::New => last(stream).await? + 1,
+            Start::Since(instant) => self.position_since(stream, instant).await?,
+        };
+        Ok(match position {
+            0 | 1 => DeliverPolicy::All,
+            start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
+        })
+    }
+
+    /// The position of the first message that was published at an instant or later. Positions are in the order of time,
+    /// so about twenty are looked at.
+    async fn position_since(
+        &self,
+        stream: &Stream,
+        instant: DateTime<Utc>,
+    ) -> Result<u64, LogError> {
+        let all = format!("{}.>", self.subjects.prefix());
+        let (mut from, mut to) = (1, last(stream).await? + 1);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            let message = match stream.get_first_raw_message_by_subject(&all, middle).await {
+                Ok(message) => message,
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                    to = middle;
+                    continue;
+                }
+                Err(error) => {
+                    return Err(LogError::Read { subject: all, cause: error.into() });
+                }
+            };
+            let stored = i64::try_from(message.time.unix_timestamp_nanos()).unwrap_or(0);
+            if DateTime::from_timestamp_nanos(stored) < instant {
+                from = message.sequence + 1;
+            } else {
+                to = middle;
+            }
+        }
+        Ok(from)
+    }
+
+    /// Removes every route that delivers to this destination: it has another identity now.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn drop_routes_to(&self, destination: &DestinationId) -> Result<usize, LogError> {
+        let mut dropped = 0;
+        for route in routes_of(&self.artifacts).await? {
+            if names::delivers_to(&route.name, destination) {
+                self.drop_route(&route.name).await?;
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Removes a route of the stream of artifacts; one that is gone already is as good as removed.
+    pub(crate) async fn drop_route(&self, name: &str) -> Result<(), LogError> {
+        match self.artifacts.delete_consumer(name).await {
+            Ok(_) => Ok(()),
+            Err(_) if self.is_consumer_gone(name).await => Ok(()),
+            Err(cause) => Err(LogError::Route { name: name.to_owned(), cause: cause.into() }),
+        }
+    }
+
+    async fn is_consumer_gone(&self, name: &str) -> bool {
+        let info = self.artifacts.consumer_info(name).await;
+        info.is_err_and(|error| error.kind() == ConsumerInfoErrorKind::NotFound)
     }
 
     /// The state of a route; `None` where there is no such route yet.
@@ -228,16 +386,24 @@ fn state(info: &async_nats::jetstream::consumer::Info) -> RouteState {
         waiting: info.num_pending,
         in_hand: info.num_ack_pending as u64,
         settled_to: info.ack_floor.stream_sequence,
+        begins_at: match info.config.deliver_policy {
+            DeliverPolicy::ByStartSequence { start_sequence } => start_sequence,
+            _ => 0,
+        },
     }
 }
 
-fn config(route: &Route) -> pull::Config {
+async fn last(stream: &Stream) -> Result<u64, LogError> {
+    let name = stream.cached_info().config.name.clone();
+    let info = stream.get_info().await;
+    let info = info.map_err(|cause| LogError::Stream { name, cause: cause.into() })?;
+    Ok(info.state.last_sequence)
+}
+
+fn config(route: &Route, deliver_policy: DeliverPolicy) -> pull::Config {
     pull::Config {
         durable_name: Some(route.name.clone()),
-        deliver_policy: match route.start {
-            Start::All => DeliverPolicy::All,
-            Start::New => DeliverPolicy::New,
-        },
+        deliver_policy,
         ack_policy: AckPolicy::Explicit,
         ack_wait: route.ack_wait,
         // Unlimited: a message that reached a limit would never come again and be counted nowhere.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -111,6 +111,20 @@ pub enum RunError {
 pub struct Runner<W> {
     shared: Arc<Shared<W>>,
     routes: Vec<Route>,
+    adder: mpsc::UnboundedSender<Route>,
+    added: mpsc::UnboundedReceiver<Route>,
+}
+
+/// Gives a runner more routes while it runs.
+#[derive(Debug, Clone)]
+pub struct RouteAdder(mpsc::UnboundedSender<Route>);
+
+impl RouteAdder {
+    /// Has the runner follow this route, too; one that has stopped follows none.
+    pub fn add(&self, route: Route) {
+        // Who stops needs it no more.
+        let _ = self.0.send(route);
+    }
 }
 
 #[derive(Debug)]
@@ -152,7 +166,13 @@ impl<W: Worker> Runner<W> {
             meters,
             options,
         };
-        Runner { shared: Arc::new(shared), routes }
+        let (adder, added) = mpsc::unbounded_channel();
+        Runner { shared: Arc::new(shared), routes, adder, added }
+    }
+
+    /// What gives it more routes.
+    pub fn adder(&self) -> RouteAdder {
+        RouteAdder(self.adder.clone())
     }
 
     /// Whether it works, as it changes.
@@ -166,9 +186,10 @@ impl<W: Worker> Runner<W> {
     /// # Errors
     /// When a route can't be prepared, or a message was written by a newer sluice.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RunError> {
-        let shared = self.shared;
-        let mut pullers = Vec::with_capacity(self.routes.len());
-        for route in self.routes {
+        // Its own adder stays with it: the channel is open for as long as it runs.
+        let Runner { shared, routes, adder: _open, mut added } = self;
+        let mut pullers = Vec::with_capacity(routes.len());
+        for route in routes {
             let puller = shared.log.puller(&route).await;
             pullers.push((route, puller.map_err(|cause| RunError::Route { cause })?));
         }
@@ -184,10 +205,22 @@ impl<W: Worker> Runner<W> {
         }
         let mut prober = JoinSet::new();
         prober.spawn(Arc::clone(&shared).probe_when_down());
-        tokio::select! {
-            () = stop.cancelled() => shared.stop.cancel(),
-            () = shared.stop.cancelled() => {}
-            Some(Err(panicked)) = loops.join_next() => std::panic::resume_unwind(panicked.into_panic()),
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => shared.stop.cancel(),
+                () = shared.stop.cancelled() => {}
+                Some(ended) = loops.join_next() => {
+                    if let Err(panicked) = ended {
+                        std::panic::resume_unwind(panicked.into_panic());
+                    }
+                    continue;
+                }
+                Some(route) = added.recv() => {
+                    loops.spawn(Arc::clone(&shared).follow_added(route, jobs.clone()));
+                    continue;
+                }
+            }
+            break;
         }
         while loops.join_next().await.is_some() {}
         jobs.close();
@@ -213,7 +246,11 @@ impl<W> Shared<W> {
 
 impl Log {
     async fn puller(&self, route: &Route) -> Result<Puller, LogError> {
-        let consumer = self.route_consumer(route).await?;
+        // One that ends is made by whoever began it: a follower who comes late must not make it anew.
+        let consumer = match route.bounds {
+            Some(_) => self.existing_consumer(route).await?,
+            None => self.route_consumer(route).await?,
+        };
         Puller::new(self.client.clone(), consumer)
             .await
             .map_err(|cause| LogError::Route { name: route.name.clone(), cause })

@@ -12,8 +12,15 @@ use crate::{Log, LogError, Route};
 pub struct Deliveries {
     log: Log,
     destination: DestinationId,
-    routes: Vec<(SiteHost, Kind, u64)>,
+    routes: Vec<(SiteHost, Kind, Come)>,
     given_up: GivenUp,
+}
+
+/// From where, and how far, a route has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Come {
+    settled_to: u64,
+    begins_at: u64,
 }
 
 impl Deliveries {
@@ -29,8 +36,11 @@ impl Deliveries {
         let mut settled = Vec::new();
         for (site, kind) in routes {
             let route = Route::deliver(log, destination, &site, kind);
-            let settled_to = log.settled_to(&route).await?;
-            settled.push((site, kind, settled_to));
+            let come = log.route_state(&route).await?.map_or(Come::default(), |state| Come {
+                settled_to: state.settled_to,
+                begins_at: state.begins_at,
+            });
+            settled.push((site, kind, come));
         }
         let given_up = GivenUp::read(log).await?;
         Ok(Deliveries {
@@ -47,8 +57,8 @@ impl Deliveries {
     /// When the server does not answer. What was asked for until then is, and a repeat asks for none of it twice.
     pub async fn against(&self, ledger: &Ledger, period: Period) -> Result<Counts, LogError> {
         let mut counts = Counts::default();
-        for (site, kind, settled_to) in &self.routes {
-            counts += self.route(site, *kind, *settled_to, ledger, period).await?;
+        for (site, kind, come) in &self.routes {
+            counts += self.route(site, *kind, *come, ledger, period).await?;
         }
         Ok(counts)
     }
@@ -57,7 +67,7 @@ impl Deliveries {
         &self,
         site: &SiteHost,
         kind: Kind,
-        settled_to: u64,
+        Come { settled_to, begins_at }: Come,
         ledger: &Ledger,
         period: Period,
     ) -> Result<Counts, LogError> {
@@ -76,7 +86,7 @@ impl Deliveries {
             let revision = staged.revision.unwrap_or_else(|| epochs.revision_at(position));
             let artifact = &staged.artifact;
             let given_up_at = self.given_up.at(Some(&self.destination), artifact);
-            let last = LastFact { revision, position, settled_to, given_up_at };
+            let last = LastFact { revision, position, settled_to, begins_at, given_up_at };
             counts.checked += 1;
             match last.standing(ledger.held(artifact)) {
                 Standing::Complete => counts.complete += 1,

@@ -8,6 +8,7 @@ use async_nats::Message;
 use async_nats::jetstream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{RunError, Shared};
@@ -33,6 +34,8 @@ pub(crate) struct Followed {
     gate: Option<Gate>,
     /// Its worker was asked for patience until then.
     patient_until: Mutex<Option<Instant>>,
+    /// That it was one which ends, and is gone.
+    ended: CancellationToken,
 }
 
 /// A slot, and where the route may take only half of them, its part of that half.
@@ -49,7 +52,8 @@ enum NoSlot {
 impl Followed {
     pub fn new(route: Route, gates: &HashMap<String, Gate>) -> Self {
         let gate = gates.get(&route.name).cloned();
-        Followed { route, gate, patient_until: Mutex::new(None) }
+        let (patient_until, ended) = (Mutex::new(None), CancellationToken::new());
+        Followed { route, gate, patient_until, ended }
     }
 
     fn is_open(&self) -> bool {
@@ -97,6 +101,7 @@ impl<W: Worker> Shared<W> {
             let first = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
+                () = followed.ended.cancelled() => break,
                 first = self.next(&followed, &mut puller) => first,
             };
             let Some(first) = first.map(Arc::new) else { continue };
@@ -125,6 +130,27 @@ impl<W: Worker> Shared<W> {
         }
         for raw in self.taken(route, puller.close().await) {
             self.hand_back(&raw, Duration::ZERO).await;
+        }
+    }
+
+    /// Follows a route that came while the runner runs. It is tried until it is there, or the runner stops: whoever added
+    /// it sees that it is not worked off.
+    pub(super) async fn follow_added(self: Arc<Self>, route: Route, jobs: TaskTracker) {
+        loop {
+            match self.log.puller(&route).await {
+                Ok(puller) => {
+                    let followed = Followed::new(route, &self.options.gates);
+                    return self.follow(followed, puller, jobs).await;
+                }
+                Err(_) if route.bounds.is_some() && self.is_gone(&route).await => return,
+                Err(error) => {
+                    tracing::debug!(route = route.name, %error, "a route can't be followed yet");
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(PULL_FAILED_PAUSE) => {}
+            }
         }
     }
 
@@ -186,7 +212,10 @@ impl<W: Worker> Shared<W> {
                 tracing::debug!(route = name, error = %error, "could not pull");
                 if matches!(error, PullError::Refused { .. }) && self.is_gone(&followed.route).await
                 {
-                    self.stop_for(RunError::RouteGone { name: name.clone() });
+                    match followed.route.bounds {
+                        Some(_) => followed.ended.cancel(),
+                        None => self.stop_for(RunError::RouteGone { name: name.clone() }),
+                    }
                 }
                 tokio::time::sleep(PULL_FAILED_PAUSE).await;
                 None

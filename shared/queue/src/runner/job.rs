@@ -46,13 +46,18 @@ impl<W: Worker> Shared<W> {
         for raw in raws {
             begun.push(self.begun(raw).boxed());
         }
+        let mut unwanted = Vec::new();
+        let wanted =
+            |hand: &Hand| followed.route.bounds.is_none_or(|bounds| bounds.hold(&hand.task));
         for hand in join_all(begun).await {
             match hand {
+                Some((hand, _)) if !wanted(&hand) => unwanted.push(hand.raw),
                 Some((hand, Beginning::Together)) => together.push(hand),
                 Some((hand, Beginning::Alone)) => lone.push(hand),
                 None => {}
             }
         }
+        join_all(unwanted.iter().map(|raw| raw.ack(&self.log.client))).await;
         if !together.is_empty() {
             self.process(followed, self.batches(together), false).await;
         }
