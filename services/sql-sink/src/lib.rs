@@ -22,12 +22,16 @@
 
 pub mod columns;
 mod migrate;
+mod identity;
+mod progress;
 mod reconcile;
 pub mod store;
+mod verify;
 mod wiring;
 mod worker;
 
 pub use migrate::{MigrateError, check, migrate};
 pub use reconcile::{ReconcileError, reconcile};
+pub use verify::verify;
 pub use wiring::{SqlSinkError, run, standalone};
 pub use worker::{SqlSink, WorkError};

@@ -41,7 +41,7 @@ pub struct Incoming {
     pub even_if_done: bool,
     /// What is written.
     pub rows: Arc<SessionRows>,
-    /// The route that the message came by.
+    /// Under which key the route that the message came by has its mark.
     pub route: Arc<str>,
     /// The message's position in the log.
     pub position: u64,
@@ -70,6 +70,32 @@ pub struct LedgerRow {
     pub content: Digest,
     /// The session's id in the database.
     pub session_id: i64,
+}
+
+/// A row of the ledger, with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// The host name of the site.
+    pub host_name: String,
+    /// The session's LSID.
+    pub lsid: String,
+    /// What it says.
+    pub row: LedgerRow,
+    /// Whether there is a session of the id that it names.
+    pub has_session: bool,
+}
+
+/// A session that the ledger does not name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// Its id in the database.
+    pub id: i64,
+    /// What it says.
+    pub host_name: String,
+    /// What it says.
+    pub lsid: String,
+    /// Whether the ledger names another session of this host name and LSID.
+    pub is_double: bool,
 }
 
 /// A destination's database. Opening one (with each engine's own `open`) brings its schema up to date and draws its
@@ -101,8 +127,15 @@ pub trait Store: Send + Sync + 'static {
     /// The newest revision that the ledger holds.
     fn newest(&self) -> impl Future<Output = Result<Option<Revision>, StoreError>> + Send;
 
-    /// How far each route got: the highest position that was committed through it.
+    /// How far each route got: under its key, the highest position that was committed through it.
     fn marks(&self) -> impl Future<Output = Result<BTreeMap<String, u64>, StoreError>> + Send;
+
+    /// Gives the database this identity in place of the one that it was opened with, unless it has another by now; says
+    /// whether it did. What is written under the old identity afterwards is refused.
+    fn renew(
+        &self,
+        identity: &DestinationId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Whether the database answers and is still the one that was opened.
     fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -112,6 +145,20 @@ pub trait Store: Send + Sync + 'static {
         &self,
         table: &'static Table,
     ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send;
+
+    /// The next rows of the ledger behind this key, by host name and LSID: `count` of them, or all that are left.
+    fn ledger_page(
+        &self,
+        after: Option<&LedgerEntry>,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<LedgerEntry>, StoreError>> + Send;
+
+    /// The next sessions behind this id that the ledger does not name, by id: `count` of them, or all that are left.
+    fn strays(
+        &self,
+        after_id: i64,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<Stray>, StoreError>> + Send;
 
     /// All rows of the ledger, by host name and LSID.
     fn ledger_rows(

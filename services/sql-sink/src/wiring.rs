@@ -1,25 +1,30 @@
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use domain::{Kind, SiteHost};
+use domain::{DestinationId, Kind, SiteHost};
 use queue::{
-    BoxError, ConnectError, Failure, KnownDestination, Log, LogOptions, Period, RetryPolicy, Route,
-    RunError, Runner, RunnerOptions, RunnerState,
+    ConnectError, Failure, Log, LogOptions, Period, RetryPolicy, Route, RunError, Runner,
+    RunnerOptions, RunnerState,
 };
 use service::{Exit, Health, HealthHandle};
 use settings::{Destination, Needs, Settings, SqlEngine, SqlTarget, UnresolvedSecret};
 use staging::{Staging, StagingError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::SqlSink;
+use crate::identity::{self, Found, IdentityError};
+use crate::progress::{Progress, ProgressError};
 use crate::reconcile::compare;
 use crate::store::{SqlServer, Sqlite, Store, StoreError};
 
 /// How long to wait before a database that can't be opened is tried again.
 const OPEN_AGAIN: Duration = Duration::from_secs(10);
+/// How often a database that is down is looked at: it may be another by then.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why the SQL sink ended early.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +119,6 @@ async fn deliver(
     destination: Destination,
     target: SqlTarget,
 ) -> Result<(), SqlSinkError> {
-    let component = house.health.component(format!("database {}", destination.label));
     let schema = crate::migrate::schema(&target);
     match &target.engine {
         SqlEngine::Sqlite { path } => {
@@ -122,10 +126,7 @@ async fn deliver(
                 let path = path.clone();
                 async move { Sqlite::open_with(&path, schema).await }
             };
-            match opened(&house, &destination, &component, open).await {
-                Some(store) => serve(&house, component, &destination, &target, store).await,
-                None => Ok(()),
-            }
+            deliver_to(&house, &destination, &target, open).await
         }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().map_err(|cause| SqlSinkError::Secret {
@@ -136,27 +137,56 @@ async fn deliver(
                 let connection = connection.to_owned();
                 async move { SqlServer::open_with(&connection, schema).await }
             };
-            match opened(&house, &destination, &component, open).await {
-                Some(store) => serve(&house, component, &destination, &target, store).await,
-                None => Ok(()),
-            }
+            deliver_to(&house, &destination, &target, open).await
         }
     }
 }
 
-/// The store, as soon as it can be opened; `None` if the process is stopped before.
-async fn opened<S, F: Future<Output = Result<S, StoreError>>>(
+/// Delivers to whatever database stands in the destination's place: where it is replaced, or found set back to an older
+/// copy of itself, it is opened again.
+async fn deliver_to<S: Store, F: Future<Output = Result<S, StoreError>>>(
+    house: &House,
+    destination: &Destination,
+    target: &SqlTarget,
+    open: impl Fn() -> F,
+) -> Result<(), SqlSinkError> {
+    let component = house.health.component(format!("database {}", destination.label));
+    while let Some(opened) = opened(house, destination, &component, &open).await {
+        match serve(house, component.clone(), destination, target, opened).await? {
+            Served::Replaced => {}
+            Served::Stopped => break,
+        }
+    }
+    Ok(())
+}
+
+/// A database that can be delivered to.
+struct Opened<S> {
+    store: S,
+    routes: Vec<Route>,
+}
+
+/// Why a database is no longer delivered to.
+enum Served {
+    /// The process stops.
+    Stopped,
+    /// In its place there is another, or it has another identity.
+    Replaced,
+}
+
+/// The store, as soon as it can be delivered to; `None` if the process is stopped before.
+async fn opened<S: Store, F: Future<Output = Result<S, StoreError>>>(
     house: &House,
     destination: &Destination,
     component: &HealthHandle,
     open: impl Fn() -> F,
-) -> Option<S> {
+) -> Option<Opened<S>> {
     let mut told = String::new();
     loop {
         let error = tokio::select! {
             () = house.stop.cancelled() => return None,
-            opened = open() => match opened {
-                Ok(store) => return Some(store),
+            opened = open_once(house, destination, &open) => match opened {
+                Ok(opened) => return Some(opened),
                 Err(error) => Failure::Down(error.into()).to_string(),
             },
         };
@@ -172,32 +202,47 @@ async fn opened<S, F: Future<Output = Result<S, StoreError>>>(
     }
 }
 
+async fn open_once<S: Store, F: Future<Output = Result<S, StoreError>>>(
+    house: &House,
+    destination: &Destination,
+    open: &impl Fn() -> F,
+) -> Result<Opened<S>, IdentityError> {
+    let House { settings, log, .. } = house;
+    loop {
+        let store = open().await.map_err(IdentityError::Store)?;
+        if let Found::Current(current) = identity::find(log, settings, destination, &store).await? {
+            let id = store.identity();
+            let deliver = |site| Route::deliver(log, id, site, Kind::SessionData);
+            let sites = settings.sites_of_destination(&destination.label);
+            let delivering = sites.into_iter().map(deliver).collect();
+            let routes = current.routes(log, id, delivering).await?;
+            return Ok(Opened { store, routes });
+        }
+    }
+}
+
 async fn serve<S: Store>(
     house: &House,
     component: HealthHandle,
     destination: &Destination,
     target: &SqlTarget,
-    store: S,
-) -> Result<(), SqlSinkError> {
+    Opened { store, routes }: Opened<S>,
+) -> Result<Served, SqlSinkError> {
     let House { settings, log, staging, .. } = house;
-    known(log, destination, &store).await;
-    outliving(log, destination, &store).await;
-    let sites = settings.sites_of_destination(&destination.label);
+    let stop = house.stop.child_token();
+    let _ends_with_this = stop.clone().drop_guard();
     let open_runs = log.follow_open_runs();
     let gate = |site: &&SiteHost| {
         let opening = settings.deliver_opening(&destination.label, site, Kind::SessionData);
         let name = queue::names::deliver(store.identity(), site, Kind::SessionData);
         Some((name, open_runs.gate(&opening, site)?))
     };
+    let sites = settings.sites_of_destination(&destination.label);
     let gates = sites.iter().filter_map(gate).collect();
-    let mut routes: Vec<Route> = sites
-        .into_iter()
-        .map(|site| Route::deliver(log, store.identity(), site, Kind::SessionData))
-        .collect();
-    routes.push(Route::again_deliver(log, store.identity()));
     let routes = routes.into_iter().map(|route| route.batched(target.batch_sessions_max)).collect();
     let sink = SqlSink::new(store, log.clone(), staging.clone(), target.store_system_information);
-    tokio::spawn(daily(house, destination, sink.store()));
+    let store = sink.store();
+    tokio::spawn(daily(house, destination, &stop, Arc::clone(&store)));
     let runner = Runner::new(
         log.clone(),
         sink,
@@ -209,48 +254,70 @@ async fn serve<S: Store>(
         },
     );
     tokio::spawn(component.follow(runner.state(), RunnerState::reason));
-    runner.run(house.stop.child_token()).await.map_err(SqlSinkError::Run)
+    tokio::spawn(replays(house, &stop, store.identity().clone(), &runner, target));
+    let state = runner.state();
+    let mut running = pin!(runner.run(stop.clone()));
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = replaced(&*store, log, state) => {
+            stop.cancel();
+            // Its routes may be gone by now.
+            drop(running.await);
+            return Ok(Served::Replaced);
+        }
+    };
+    match ended {
+        Ok(()) => Ok(Served::Stopped),
+        // Whoever gives a database another identity drops the routes of the old one.
+        Err(RunError::RouteGone { .. }) if store.probe().await.is_err() => Ok(Served::Replaced),
+        Err(error) => Err(SqlSinkError::Run(error)),
+    }
+}
+
+/// Looks after the replays of a database, until told to stop.
+fn replays<S: Store>(
+    house: &House,
+    stop: &CancellationToken,
+    id: DestinationId,
+    runner: &Runner<SqlSink<S>>,
+    target: &SqlTarget,
+) -> impl Future<Output = ()> + Send + use<S> {
+    let (log, stop, runner) = (house.log.clone(), stop.clone(), runner.adder());
+    let batch_max = target.batch_sessions_max;
+    async move {
+        stop.run_until_cancelled(log.follow_replays(&id, &runner, batch_max)).await;
+    }
+}
+
+/// Waits until there is another database in the place of this one, or an older copy of it.
+async fn replaced<S: Store>(store: &S, log: &Log, mut state: watch::Receiver<RunnerState>) {
+    let progress = Progress::new(log.clone());
+    loop {
+        if state.wait_for(|state| state.reason().is_some()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let is_another = matches!(store.probe().await, Err(StoreError::Another { .. }));
+        if is_another || matches!(progress.all(store).await, Err(ProgressError::Older { .. })) {
+            return;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Compares the database with the log once a day, until told to stop.
 fn daily<S: Store>(
     house: &House,
     destination: &Destination,
+    stop: &CancellationToken,
     store: Arc<S>,
 ) -> impl Future<Output = ()> + Send + use<S> {
     let (log, settings) = (house.log.clone(), house.settings.clone());
-    let (destination, stop) = (destination.clone(), house.stop.clone());
+    let (destination, stop) = (destination.clone(), stop.clone());
     async move {
         let compare = async || {
             Ok(compare(&log, &settings, &destination, &*store, None, Period::default()).await?)
         };
         let name = format!("destination {}", store.identity());
         stop.run_until_cancelled(queue::daily(log.clone(), name, compare)).await;
-    }
-}
-
-/// A database that holds a revision which the log has not given yet tells that the log was set back.
-async fn outliving<S: Store>(log: &Log, destination: &Destination, store: &S) {
-    let outlived = match store.newest().await {
-        Ok(Some(newest)) => log.outlived_by(newest).await.map(drop).map_err(BoxError::from),
-        Ok(None) => Ok(()),
-        Err(error) => Err(error.into()),
-    };
-    if let Err(error) = outlived {
-        let destination = &destination.label;
-        tracing::warn!(error, destination, "could not compare its ledger with the log");
-    }
-}
-
-/// Remembers the database, for those who look at what waits for it.
-async fn known<S: Store>(log: &Log, destination: &Destination, store: &S) {
-    let seen = KnownDestination {
-        id: store.identity().clone(),
-        label: destination.label.clone(),
-        place: store.place().to_owned(),
-        seen_at: Utc::now(),
-    };
-    if let Err(error) = log.know_destination(&seen).await {
-        tracing::warn!(%error, destination = destination.label, "a destination could not be remembered");
     }
 }

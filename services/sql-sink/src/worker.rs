@@ -9,6 +9,7 @@ use session_report::{Limits, ReportError, Session};
 use staging::{OpenError, Staging};
 
 use crate::columns::SessionRows;
+use crate::progress::{self, Progress};
 use crate::store::{Incoming, Recourse, Store, StoreError, Written};
 
 const NAME: &str = "sql-sink";
@@ -28,6 +29,7 @@ pub struct SqlSink<S> {
     store: Arc<S>,
     log: Log,
     staging: Staging,
+    progress: Progress,
     store_system_information: bool,
     limits: Limits,
 }
@@ -92,7 +94,9 @@ impl<S: Store> SqlSink<S> {
     /// A worker that delivers to this store.
     pub fn new(store: S, log: Log, staging: Staging, store_system_information: bool) -> Self {
         let store = Arc::new(store);
-        SqlSink { store, log, staging, store_system_information, limits: Limits::default() }
+        let progress = Progress::new(log.clone());
+        let limits = Limits::default();
+        SqlSink { store, log, staging, progress, store_system_information, limits }
     }
 
     /// The store that it delivers to.
@@ -119,7 +123,10 @@ impl<S: Store> SqlSink<S> {
         };
         let session = parse(&xml, &artifact, lsid, &self.limits)?;
         let rows = SessionRows::of(&session, artifact.site(), lsid, self.store_system_information);
-        Ok(Resolved::Session(incoming(task, &delivery, lsid, rows), delivery.claim.size))
+        let position = task.origin.sequence;
+        let epoch = self.log.revision_at(position).await.map_err(unresolved)?.epoch;
+        let mark = progress::key(&task.origin.route, epoch);
+        Ok(Resolved::Session(incoming(task, &delivery, lsid, rows, mark), delivery.claim.size))
     }
 
     async fn write(
@@ -131,7 +138,9 @@ impl<S: Store> SqlSink<S> {
         if incoming.is_empty() {
             return Ok(());
         }
+        self.progress.before(&*self.store, &incoming).await?;
         let written = self.store.write(&incoming).await.map_err(unwritten)?;
+        self.progress.after(&*self.store, &incoming).await?;
         for ((place, incoming), written) in places.into_iter().zip(incoming).zip(written) {
             outcomes[place] = Some(Ok(self.done(&incoming, written)));
         }
@@ -200,6 +209,7 @@ impl<S: Store> Worker for SqlSink<S> {
 
     async fn probe(&self) -> Result<(), Failure> {
         self.store.probe().await.map_err(unwritten)?;
+        self.progress.all(&*self.store).await?;
         self.staging.probe().await.map_err(|cause| Failure::Down(cause.into()))
     }
 }
@@ -221,7 +231,13 @@ fn parse(
     }
 }
 
-fn incoming(task: &Task, delivery: &Delivery, lsid: &Lsid, rows: SessionRows) -> Incoming {
+fn incoming(
+    task: &Task,
+    delivery: &Delivery,
+    lsid: &Lsid,
+    rows: SessionRows,
+    mark: String,
+) -> Incoming {
     Incoming {
         site: delivery.artifact.site().clone(),
         lsid: lsid.clone(),
@@ -229,7 +245,7 @@ fn incoming(task: &Task, delivery: &Delivery, lsid: &Lsid, rows: SessionRows) ->
         content: delivery.claim.content,
         even_if_done: delivery.even_if_done,
         rows: Arc::new(rows),
-        route: task.origin.route.as_str().into(),
+        route: mark.into(),
         position: task.origin.sequence,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::Utc;
 use domain::facts::{Again, AgainMode, ArtifactStaged, Asked, Cause, ClaimCheck, Deed};
-use domain::{ArtifactId, Digest, Family, Particulars};
+use domain::{ArtifactId, Digest, Family, Marks, Particulars};
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::{Failure, Lease, Log, LogOptions, Origin, Outcome, Task, Worker as _};
@@ -203,7 +203,8 @@ async fn an_again_delivers_what_the_log_says_last() {
     let nothing = again("2", &house.store, AgainMode::IfMissing, 5);
     assert_eq!(house.notes(&[nothing]).await, ["-"], "nothing was staged yet");
     let marks = house.store.marks().await.expect("marks");
-    assert_eq!(marks.into_iter().collect::<Vec<_>>(), [("deliver".to_owned(), 4)]);
+    let epoch = house.log.epoch().await.expect("the log answers");
+    assert_eq!(marks.into_iter().collect::<Vec<_>>(), [(Marks::key("deliver", epoch), 4)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -110,8 +110,7 @@ pub enum StoreError {
     },
     /// Under the same name there is another database than the one that was opened.
     #[error(
-        "{place} is another database than before: its identity is {found} instead of {expected}; \
-         if that is meant to be, start the program again"
+        "{place} is another database than before: its identity is {found} instead of {expected}; it is opened anew"
     )]
     Another {
         /// The database.

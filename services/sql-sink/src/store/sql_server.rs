@@ -3,6 +3,7 @@
 mod adoption;
 mod browser;
 mod connect;
+mod compare;
 mod connection;
 mod connection_string;
 mod fault;
@@ -13,6 +14,7 @@ mod open;
 mod pool;
 mod schema;
 mod widen;
+mod renew;
 mod write;
 
 use std::collections::BTreeMap;
@@ -21,8 +23,8 @@ use domain::{DestinationId, Digest, Lsid, Revision, SiteHost};
 use tiberius::Row;
 
 use super::{
-    Incoming, LedgerRow, Migrate, Schema, SchemaReport, Store, StoreError, StoredRow, Written,
-    misfit,
+    Incoming, LedgerEntry, LedgerRow, Migrate, Schema, SchemaReport, Store, StoreError, StoredRow,
+    Stray, Written, misfit,
 };
 use crate::columns::{Holds, Table};
 use fault::{Course, Fault};
@@ -186,6 +188,11 @@ impl Store for SqlServer {
         marks.map_err(|fault| fault.named(doing, self.pool.place()))
     }
 
+    async fn renew(&self, identity: &DestinationId) -> Result<bool, StoreError> {
+        let renewed = renew::renew(&self.pool, &self.identity, identity).await;
+        renewed.map_err(|fault| fault.named("give another identity to", self.pool.place()))
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         let rows = self.query("read", open::IDENTITY, &[]).await?;
         let found = rows.first().map(|row| string(row, 0)).transpose();
@@ -220,6 +227,26 @@ impl Store for SqlServer {
         };
         let rows: Result<_, Fault> = rows.iter().map(stored).collect();
         rows.map_err(|fault| fault.named("read", self.pool.place()))
+    }
+
+    async fn ledger_page(
+        &self,
+        after: Option<&LedgerEntry>,
+        count: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        // No host name is empty, so this is before all.
+        let (host_name, lsid) =
+            after.map_or(("", ""), |entry| (entry.host_name.as_str(), entry.lsid.as_str()));
+        let doing = "read the ledger of";
+        let rows = self.query(doing, &compare::page(count), &[host_name, lsid]).await?;
+        let page: Result<_, Fault> = rows.iter().map(compare::entry).collect();
+        page.map_err(|fault| fault.named(doing, self.pool.place()))
+    }
+
+    async fn strays(&self, after_id: i64, count: usize) -> Result<Vec<Stray>, StoreError> {
+        let rows = self.query("read", &compare::strays(after_id, count), &[]).await?;
+        let strays: Result<_, Fault> = rows.iter().map(compare::stray).collect();
+        strays.map_err(|fault| fault.named("read", self.pool.place()))
     }
 
     async fn ledger_rows(&self) -> Result<Vec<(String, String, LedgerRow)>, StoreError> {

@@ -1,6 +1,7 @@
 //! The embedded engine: one file, one thread that owns the connection.
 
 mod adoption;
+mod compare;
 mod keeper;
 mod open;
 mod schema;
@@ -16,7 +17,8 @@ use tokio::sync::oneshot;
 
 use super::plan::{Key, Plan};
 use super::{
-    Incoming, LedgerRow, Migrate, Schema, SchemaReport, Store, StoreError, StoredRow, Written,
+    Incoming, LedgerEntry, LedgerRow, Migrate, Schema, SchemaReport, Store, StoreError, StoredRow,
+    Stray, Written,
 };
 use crate::columns::Table;
 use keeper::{Fault, Keeper};
@@ -162,6 +164,15 @@ impl Store for Sqlite {
         .await
     }
 
+    async fn renew(&self, identity: &DestinationId) -> Result<bool, StoreError> {
+        let (old, new) = (self.identity.clone(), identity.clone());
+        self.on("give another identity to", move |connection| {
+            let sql = "UPDATE sluice_database SET id = ?1 WHERE id = ?2";
+            Ok(connection.execute(sql, [new.as_str(), old.as_str()])? == 1)
+        })
+        .await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         let identity = self.identity.clone();
         self.on("read", move |connection| keeper::check_identity(connection, &identity)).await
@@ -193,6 +204,20 @@ impl Store for Sqlite {
             Ok(rows)
         })
         .await
+    }
+
+    async fn ledger_page(
+        &self,
+        after: Option<&LedgerEntry>,
+        count: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let after = after.map(|entry| (entry.host_name.clone(), entry.lsid.clone()));
+        self.on("read the ledger of", move |connection| compare::page(connection, after, count))
+            .await
+    }
+
+    async fn strays(&self, after_id: i64, count: usize) -> Result<Vec<Stray>, StoreError> {
+        self.on("read", move |connection| compare::strays(connection, after_id, count)).await
     }
 
     async fn ledger_rows(&self) -> Result<Vec<(String, String, LedgerRow)>, StoreError> {
