@@ -31,6 +31,12 @@ pub(crate) enum Command {
     /// Make what a database's schema lacks, or show it. A database that another program filled is adopted: what is
     /// missing is added, and each of its sessions is the sink's when the first report of it comes
     Migrate(Migrate),
+    /// Have a destination go through what was staged once more, beside live delivery, with at most half of its slots;
+    /// some `sluice up`, or sinks, have to run to do it. A database that is new, emptied or put back from a backup needs
+    /// none of this: it fills itself
+    Replay(Replay),
+    /// Compare a destination with its ledger and the log, and name each difference; nothing is changed
+    Verify(Verify),
     /// List, show, retry or discard what could not succeed
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -74,6 +80,38 @@ pub(crate) struct Migrate {
     /// Print what would be done, with the statements, and change nothing
     #[arg(long)]
     pub plan: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The destination
+    #[arg(long, value_name = "LABEL")]
+    pub to: String,
+    /// Only what ended on or after this day or instant, such as 2026-11-22 or 2026-11-22T08:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only what ended before this day or instant
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Only this site of the settings
+    #[arg(long, value_name = "LABEL")]
+    pub site: Option<String>,
+    /// Only these kinds, such as session-data,session-recording
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub kinds: Vec<String>,
+    /// Wait until it is done, and show how far it is; whoever stops waiting stops nothing
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The destination
+    #[arg(long, value_name = "LABEL")]
+    pub to: String,
+    /// Print each difference as a line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -104,7 +104,7 @@ fn chosen<'a>(lying: &'a [Lying], which: &Which) -> anyhow::Result<Vec<&'a Lying
 }
 
 /// Who acts, as the activity log keeps it.
-fn person() -> String {
+pub(crate) fn person() -> String {
     std::env::var("SUDO_USER")
         .or_else(|_| std::env::var("USER"))
         .unwrap_or_else(|_| "somebody".to_owned())

@@ -2,7 +2,7 @@
 //!
 //! **Purpose.** `sluice up` runs every service in one process, with a NATS server of its own where the settings name
 //! none, which it starts again when it dies or had met a full disk; the other commands look at the log and at what the
-//! settings name, act on dead letters, and ask for what is missing.
+//! settings name, act on dead letters, ask for what is missing or is to be gone through once more.
 //!
 //! **Facts in and out.** In: all, to be shown. Out: Again for a dead letter that is retried and for what a
 //! reconciliation misses, and the ends of sessions that the log lacks.
@@ -21,9 +21,11 @@ mod failed;
 mod migrate;
 mod once;
 mod reconcile;
+mod replay;
 mod status;
 mod table;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -69,6 +71,8 @@ async fn run(
         Command::DeadLetters(command) => dead_letters::run(command, &settings, data_dir).await,
         Command::Migrate(wanted) => migrate::run(&wanted, &settings).await,
         Command::Reconcile(wanted) => reconcile::run(&wanted, &settings, data_dir).await,
+        Command::Replay(wanted) => replay::run(&wanted, &settings, data_dir).await,
+        Command::Verify(wanted) => verify::run(&wanted, &settings, data_dir).await,
         Command::EmbeddedBroker(_) => {
             unreachable!("it has been dealt with before the settings are read")
         }
@@ -83,10 +87,13 @@ impl Command {
             Command::Up(_) | Command::Check(_) | Command::Reconcile(_) => {
                 Needs { sites: true, destinations: true }
             }
-            Command::Migrate(_) => Needs { sites: false, destinations: true },
-            Command::Status | Command::DeadLetters(_) | Command::EmbeddedBroker(_) => {
-                Needs { sites: false, destinations: false }
+            Command::Migrate(_) | Command::Verify(_) => {
+                Needs { sites: false, destinations: true }
             }
+            Command::Status
+            | Command::Replay(_)
+            | Command::DeadLetters(_)
+            | Command::EmbeddedBroker(_) => Needs { sites: false, destinations: false },
         }
     }
 }

@@ -169,12 +169,12 @@ fn show(lines: &[Line], json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn site<'a>(settings: &'a Settings, label: &str) -> anyhow::Result<&'a Site> {
+pub(crate) fn site<'a>(settings: &'a Settings, label: &str) -> anyhow::Result<&'a Site> {
     settings.site_labelled(label).ok_or_else(|| anyhow!("the settings name no site {label:?}"))
 }
 
 /// A day (its start, in UTC) or an instant.
-fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
+pub(crate) fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
     }

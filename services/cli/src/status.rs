@@ -8,6 +8,7 @@ use queue::{KnownDestination, Log, RouteState};
 use settings::{Settings, Target};
 
 use crate::data_dir::connect;
+use crate::replay::line;
 use crate::table::{plain, table};
 
 /// What a subject of a stream takes of the server's memory, measured with nats-server 2.15.1.
@@ -23,6 +24,7 @@ pub(crate) async fn status(settings: &Settings, data_dir: &Path) -> anyhow::Resu
     schedules(settings, &runs);
     destinations(settings, &known, &routes);
     abandoned_routes(settings, &known, &routes);
+    replays(&log, &known).await?;
     streams(&log).await?;
     dead(&log).await
 }
@@ -97,8 +99,13 @@ fn destinations(settings: &Settings, known: &[KnownDestination], routes: &[Route
 
 /// Routes that belong to a destination which the settings do not name any more.
 fn abandoned_routes(settings: &Settings, known: &[KnownDestination], routes: &[RouteState]) {
+    // One that was moved or got another identity has left its old one behind.
+    let latest = |one: &&KnownDestination| {
+        !known.iter().any(|other| other.label == one.label && other.seen_at > one.seen_at)
+    };
     let named = |known: &&KnownDestination| settings.destination(&known.label).is_some();
-    let current: Vec<_> = known.iter().filter(named).map(|known| known.id.as_str()).collect();
+    let current: Vec<_> =
+        known.iter().filter(named).filter(latest).map(|known| known.id.as_str()).collect();
     let delivers = |route: &&RouteState| route.name.contains("deliver-");
     let orphan = |route: &&RouteState| !current.iter().any(|id| route.name.contains(id));
     let rows: Vec<_> = routes
@@ -110,6 +117,24 @@ fn abandoned_routes(settings: &Settings, known: &[KnownDestination], routes: &[R
     if !rows.is_empty() {
         println!("{}", table(["route that no destination has", "waiting"], rows));
     }
+}
+
+/// Those that go on.
+async fn replays(log: &Log, known: &[KnownDestination]) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for replay in log.replays().await?.iter().filter(|replay| replay.ended_at.is_none()) {
+        let to = known.iter().find(|known| known.id == replay.destination);
+        rows.push([
+            replay.id.clone(),
+            to.map_or_else(|| replay.destination.to_string(), |known| known.label.clone()),
+            format!("{} by {}", instant(Some(replay.asked_at)), replay.asked_by),
+            line(replay, log.replay_progress(replay).await?),
+        ]);
+    }
+    if !rows.is_empty() {
+        println!("{}", table(["replay", "to", "asked for", "done"], rows));
+    }
+    Ok(())
 }
 
 async fn streams(log: &Log) -> anyhow::Result<()> {
