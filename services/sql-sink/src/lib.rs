@@ -17,6 +17,10 @@
 //! login may make no tables, by a person ([`migrate()`]). A database that another program filled is adopted by a person
 //! only; each of its sessions then becomes the ledger's when the first report of it comes.
 //!
+//! **Older copies.** How far each route came is written with the delivery, and then told to the broker. A database that is
+//! behind what the broker knows was put back from a backup: it gets another identity, and with that routes that fill it
+//! up again; the ledger makes of what is there already a no-op.
+//!
 //! **Absent on purpose.** MERGE (it deadlocks), lock hints, one row a call, retries of messages (the runner's),
 //! deleting sessions, and reading the tables to learn what was delivered (the ledger says it).
 

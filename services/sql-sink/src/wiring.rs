@@ -25,6 +25,8 @@ use crate::store::{SqlServer, Sqlite, Store, StoreError};
 const OPEN_AGAIN: Duration = Duration::from_secs(10);
 /// How often a database that is down is looked at: it may be another by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often one is looked at that works, or has nothing to do: an older copy shows itself at the next write, too.
+const LOOK_SELDOM: Duration = Duration::from_secs(30);
 
 /// Why the SQL sink ended early.
 #[derive(Debug, thiserror::Error)]
@@ -293,9 +295,9 @@ fn replays<S: Store>(
 async fn replaced<S: Store>(store: &S, log: &Log, mut state: watch::Receiver<RunnerState>) {
     let progress = Progress::new(log.clone());
     loop {
-        if state.wait_for(|state| state.reason().is_some()).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let down = async { state.wait_for(|state| state.reason().is_some()).await.map(drop) };
+        // Whether it came or not: it is looked at in any case.
+        drop(tokio::time::timeout(LOOK_SELDOM, down).await);
         let is_another = matches!(store.probe().await, Err(StoreError::Another { .. }));
         if is_another || matches!(progress.all(store).await, Err(ProgressError::Older { .. })) {
             return;

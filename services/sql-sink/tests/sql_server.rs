@@ -254,3 +254,17 @@ async fn a_connection_string_that_is_none_is_not_shown() {
         SqlServer::open("Server=x;Password='sec'ret'").await.expect_err("a string like that");
     assert!(!format!("{error} {error:?}").contains("sec'ret"), "{error:?}");
 }
+
+#[tokio::test]
+async fn of_two_who_give_it_another_identity_one_does() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::of_two_who_give_it_another_identity_one_does(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn the_ledger_is_read_page_by_page_and_strays_are_named() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::the_ledger_is_read_page_by_page_and_strays_are_named(&database).await;
+    database.dropped().await;
+}

@@ -176,3 +176,13 @@ async fn a_file_that_is_no_database_is_named_with_its_cure() {
     let error = Sqlite::open(&missing).await.expect_err("no folder");
     assert!(error.to_string().contains("does its folder exist"), "{error}");
 }
+
+#[tokio::test]
+async fn of_two_who_give_it_another_identity_one_does() {
+    suite::comparing::of_two_who_give_it_another_identity_one_does(&fresh()).await;
+}
+
+#[tokio::test]
+async fn the_ledger_is_read_page_by_page_and_strays_are_named() {
+    suite::comparing::the_ledger_is_read_page_by_page_and_strays_are_named(&fresh()).await;
+}

@@ -224,3 +224,29 @@ async fn a_database_that_fails_is_an_outage_and_nobodys_fault() {
     house.sink.probe().await.expect("it is back");
     assert_eq!(house.notes(&[task]).await, ["inserted"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_of_the_database_is_not_written_to() {
+    let house = House::build().await;
+    let (first, second) =
+        (house.stage("1", &report("1", "one")).await, house.stage("2", &report("2", "two")).await);
+    assert_eq!(house.notes(&[first]).await, ["inserted"]);
+    let backup = house.folder.path().join("backup.db");
+    let database = rusqlite::Connection::open(house.folder.path().join("sessions.db"));
+    let database = database.expect("a file");
+    database.execute("VACUUM INTO ?1", [backup.to_string_lossy()]).expect("a copy");
+    assert_eq!(house.notes(&[second]).await, ["inserted"]);
+
+    // Somebody else's sink has the older copy.
+    let store = Sqlite::open(&backup).await.expect("a database");
+    let sink = SqlSink::new(store, house.log.clone(), house.staging.clone(), true);
+    let third = house.stage("3", &report("3", "three")).await;
+    let lease = Lease::new("test", Duration::from_secs(60));
+    let failure = sink.work(&[third], &lease).await.expect_err("an older copy");
+    assert!(matches!(failure, Failure::Down(_)), "{failure:?}");
+    assert!(failure.to_string().contains("older copy of itself"), "{failure}");
+    assert!(matches!(sink.probe().await, Err(Failure::Down(_))), "not before it is renewed");
+    let marks = sink.store().marks().await.expect("it can be read");
+    assert_eq!(marks.into_values().collect::<Vec<_>>(), [1], "nothing was written");
+    house.sink.probe().await.expect("the newer one works");
+}

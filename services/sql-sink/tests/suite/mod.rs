@@ -1,6 +1,7 @@
 //! What a store promises, whatever its engine. Each function is one promise, kept by a fresh database.
 
 pub mod child;
+pub mod comparing;
 pub mod server;
 pub mod sessions;
 

@@ -1,0 +1,71 @@
+//! Identities, and reading for comparisons: the promises, whatever the engine.
+
+use domain::DestinationId;
+use sql_sink::store::{LedgerEntry, Store, StoreError};
+
+use super::{Database, incoming, opened, written};
+
+fn drawn(byte: u8) -> DestinationId {
+    DestinationId::from_random([byte; 16])
+}
+
+pub async fn of_two_who_give_it_another_identity_one_does<D: Database>(database: &D) {
+    let (one, other) = (opened(database).await, opened(database).await);
+    assert_eq!(one.identity(), other.identity());
+    let [first, second] = [drawn(1), drawn(2)];
+    let (by_one, by_other) = tokio::join!(one.renew(&first), other.renew(&second));
+    let by_one = by_one.expect("a database that works");
+    assert_ne!(by_one, by_other.expect("a database that works"));
+    let now = opened(database).await;
+    assert_eq!(*now.identity(), if by_one { first } else { second });
+    // Who has the old identity writes no more.
+    let batch = [incoming("a.example", "S1", 1, "first")];
+    for old in [&one, &other] {
+        let refused = old.write(&batch).await.expect_err("it is another database now");
+        assert!(matches!(refused, StoreError::Another { .. }), "{refused:?}");
+        let probed = old.probe().await.expect_err("it is another database now");
+        assert!(matches!(probed, StoreError::Another { .. }), "{probed:?}");
+    }
+    written(&now, &batch).await;
+    assert!(!now.renew(now.identity()).await.is_err(), "a repeat is no error");
+}
+
+pub async fn the_ledger_is_read_page_by_page_and_strays_are_named<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let mut batch = Vec::new();
+    for number in 1..=5 {
+        batch.push(incoming("a.example", &format!("S{number}"), number, "first"));
+        batch.push(incoming("b.example", &format!("s{number}"), 10 + number, "second"));
+    }
+    written(&store, &batch).await;
+    assert_eq!(store.strays(0, 10).await.expect("it works"), []);
+    database
+        .execute(
+            "INSERT INTO session (lsid, host_name) VALUES ('theirs', 'a.example');
+             INSERT INTO session (lsid, host_name) VALUES ('S1', 'a.example');
+             DELETE FROM session WHERE lsid = 'S3';",
+        )
+        .await;
+    let mut entries: Vec<LedgerEntry> = Vec::new();
+    loop {
+        let page = store.ledger_page(entries.last(), 3).await.expect("it works");
+        let is_last = page.len() < 3;
+        entries.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let mut whole = store.ledger_rows().await.expect("it works");
+    assert_eq!(whole.len(), 10);
+    for (entry, (host_name, lsid, row)) in entries.iter().zip(whole.drain(..)) {
+        assert_eq!((&entry.host_name, &entry.lsid, &entry.row), (&host_name, &lsid, &row));
+        assert_eq!(entry.has_session, lsid != "S3", "{lsid}");
+    }
+    assert_eq!(entries.len(), 10);
+    let mut strays = store.strays(0, 1).await.expect("it works");
+    let more = store.strays(strays[0].id, 10).await.expect("it works");
+    strays.extend(more);
+    let strays: Vec<_> =
+        strays.iter().map(|stray| (stray.lsid.as_str(), stray.is_double)).collect();
+    assert_eq!(strays, [("theirs", false), ("S1", true)]);
+}
