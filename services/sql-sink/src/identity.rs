@@ -116,7 +116,10 @@ async fn outliving<S: Store>(log: &Log, store: &S, marks: &Marks) -> Result<(), 
 /// The record goes first: after a kill the database has either identity, and what is to follow is known.
 async fn renew<S: Store>(log: &Log, store: &S) -> Result<(), IdentityError> {
     let drawn = DestinationId::from_random(rand::random());
-    log.prepare_succession(store.identity(), &drawn).await.map_err(IdentityError::Log)?;
+    let last_seen = log.known_destination(store.place()).await.map_err(IdentityError::Known)?;
+    let last_seen = last_seen.map(|known| known.id);
+    let prepared = log.prepare_succession(store.identity(), &drawn, last_seen).await;
+    prepared.map_err(IdentityError::Log)?;
     if store.renew(&drawn).await.map_err(IdentityError::Store)? {
         tracing::info!(place = store.place(), identity = %drawn, "it has another identity now");
     }

@@ -24,6 +24,8 @@ const BUCKET: &str = "successions";
 pub struct Succession {
     /// The identity that the store had.
     pub of: DestinationId,
+    /// The identity that was last seen in the store's place, where that was another one: its store was overwritten.
+    pub overwritten: Option<DestinationId>,
     /// When that was decided, by the decider's clock.
     pub at: DateTime<Utc>,
     /// Where the routes of that identity had begun, by their names.
@@ -46,7 +48,8 @@ impl Log {
         self.bucket(BUCKET).await
     }
 
-    /// Writes down that `new` will take the place of `old` in a store, and where the routes of `old` began.
+    /// Writes down that `new` will take the place of `old` in a store, and where the routes of `old` began. `last_seen` is
+    /// the identity that the store bore when it was opened before.
     ///
     /// # Errors
     /// When the server does not answer or does not confirm it.
@@ -54,6 +57,7 @@ impl Log {
         &self,
         old: &DestinationId,
         new: &DestinationId,
+        last_seen: Option<DestinationId>,
     ) -> Result<(), LogError> {
         let failed =
             |cause: BucketError| LogError::Stream { name: BUCKET.to_owned(), cause: cause.into() };
@@ -73,7 +77,8 @@ impl Log {
                 );
             }
         }
-        let succession = Succession { of: old.clone(), at: Utc::now(), begun_at };
+        let overwritten = last_seen.filter(|last_seen| last_seen != old);
+        let succession = Succession { of: old.clone(), overwritten, at: Utc::now(), begun_at };
         bucket.put(new.as_str(), &succession).await.map_err(failed)
     }
 
@@ -90,7 +95,7 @@ impl Log {
     }
 
     /// Ends a succession: what was imported to the old identity is asked for by the new one, and the routes of the old one
-    /// are dropped. The routes of the new one have to be there.
+    /// and of an overwritten one are dropped. The routes of the new one have to be there.
     ///
     /// # Errors
     /// When the server does not answer; a repeat goes on.
@@ -110,8 +115,12 @@ impl Log {
         })
         .await?;
         self.announce_all(&imports).await?;
-        self.end_replays_to(&succession.of).await?;
-        self.drop_routes_to(&succession.of).await
+        let mut dropped = 0;
+        for old in [Some(&succession.of), succession.overwritten.as_ref()].into_iter().flatten() {
+            self.end_replays_to(old).await?;
+            dropped += self.drop_routes_to(old).await?;
+        }
+        Ok(dropped)
     }
 }
 
@@ -141,6 +150,7 @@ mod tests {
         let succession = Succession {
             begun_at: [(name(&old, &site), 0), (name(&old, &other), 77)].into(),
             of: old,
+            overwritten: None,
             at: Utc::now(),
         };
         assert_eq!(succession.start_of(&name(&new, &site), &new), Some(Start::All));

@@ -117,7 +117,9 @@ async fn an_identity_that_takes_anothers_place_begins_where_that_began_and_has_i
     stage(&log, 3..5).await;
     log.announce(&import(9)).await.expect("the log takes it");
 
-    log.prepare_succession(&destination(), &other()).await.expect("it is written");
+    log.prepare_succession(&destination(), &other(), Some(destination()))
+        .await
+        .expect("it is written");
     let succession = log.succession(&other()).await.expect("the log answers").expect("it is there");
     let new = to(&log, &other());
     let start = succession.start_of(&new.name, &other()).expect("the old one had this route");
@@ -133,7 +135,10 @@ async fn an_identity_that_takes_anothers_place_begins_where_that_began_and_has_i
     assert_eq!(log.route_state(&old).await.expect("the log answers"), None);
     // The same older copy is put back a second time: its routes are gone, where they began is known.
     let third = DestinationId::from_random([9; 16]);
-    log.prepare_succession(&destination(), &third).await.expect("it is written");
+    log.prepare_succession(&destination(), &third, Some(other())).await.expect("it is written");
     let succession = log.succession(&third).await.expect("the log answers").expect("it is there");
     assert_eq!(succession.start_of(&to(&log, &third).name, &third), Some(start));
+    // What it overwrote has no routes any more either.
+    assert_eq!(log.end_succession(&succession, &third).await.expect("the log answers"), 2);
+    assert_eq!(log.route_state(&new).await.expect("the log answers"), None);
 }
