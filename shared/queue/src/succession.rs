@@ -149,7 +149,7 @@ mod tests {
         let name = |id, site| names::deliver(id, site, domain::Kind::SessionData);
         let succession = Succession {
             begun_at: [(name(&old, &site), 0), (name(&old, &other), 77)].into(),
-            of: old,
+            of: old.clone(),
             overwritten: None,
             at: Utc::now(),
         };
