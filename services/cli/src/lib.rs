@@ -87,9 +87,7 @@ impl Command {
             Command::Up(_) | Command::Check(_) | Command::Reconcile(_) => {
                 Needs { sites: true, destinations: true }
             }
-            Command::Migrate(_) | Command::Verify(_) => {
-                Needs { sites: false, destinations: true }
-            }
+            Command::Migrate(_) | Command::Verify(_) => Needs { sites: false, destinations: true },
             Command::Status
             | Command::Replay(_)
             | Command::DeadLetters(_)

@@ -25,8 +25,8 @@
 //! deleting sessions, and reading the tables to learn what was delivered (the ledger says it).
 
 pub mod columns;
-mod migrate;
 mod identity;
+mod migrate;
 mod progress;
 mod reconcile;
 pub mod store;

@@ -2,8 +2,8 @@
 
 mod adoption;
 mod browser;
-mod connect;
 mod compare;
+mod connect;
 mod connection;
 mod connection_string;
 mod fault;
@@ -12,9 +12,9 @@ mod load;
 mod numbers;
 mod open;
 mod pool;
+mod renew;
 mod schema;
 mod widen;
-mod renew;
 mod write;
 
 use std::collections::BTreeMap;

@@ -79,11 +79,13 @@ impl House {
         runs.put(&self.key(), &record).await.expect("a log");
     }
 
-    /// Recordings that are announced and that nobody has fetched.
+    /// Recordings that are announced and that nobody has fetched. One may have come for a pull from before the route was
+    /// closed: it was handed back, and waits to come again.
     async fn waiting(&self) -> u64 {
         let name = queue::names::fetch(&self.site, Kind::SessionRecording);
         let routes = self.log.routes().await.expect("a log");
-        routes.iter().find(|route| route.name == name).map_or(0, |route| route.waiting)
+        let found = routes.iter().find(|route| route.name == name);
+        found.map_or(0, |route| route.waiting + route.in_hand)
     }
 
     async fn recordings(&self) -> BTreeSet<String> {
