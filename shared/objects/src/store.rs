@@ -16,26 +16,24 @@ use object_store::{
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use crate::{OpenError, PutError, StoreError};
+use crate::{OpenError, PutError, StoreError, remote};
 
 /// A part of a local file: what one write takes.
 const LOCAL_PART_BYTES: usize = 1 << 20;
 /// A part of an upload. S3 takes 10,000 parts of at least 5 MiB: this makes objects of up to 80 GB possible.
 const REMOTE_PART_BYTES: usize = 8 << 20;
 /// Parts under way at one time; with the one that is being filled they bound the memory of a put.
-const PARTS_IN_FLIGHT_MAX: usize = 2;
+pub(crate) const PARTS_IN_FLIGHT_MAX: usize = 2;
 /// How much of a local file one read takes.
 const READ_BYTES: usize = 256 << 10;
-/// The environment variables that the stores' own settings come from.
-const SETTINGS_PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
 /// A store of objects; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<dyn ObjectStore>,
+    pub(crate) inner: Arc<dyn ObjectStore>,
     prefix: Path,
     place: Arc<str>,
-    part_bytes: usize,
+    pub(crate) part_bytes: usize,
     pub(crate) folder: Option<Arc<std::path::Path>>,
 }
 
@@ -70,7 +68,7 @@ impl Store {
         if parsed.scheme() == "file" {
             Store::open_folder(&parsed).await
         } else {
-            Store::open_remote(&parsed)
+            Store::open_bucket(url, remote::environment())
         }
     }
 
@@ -92,18 +90,20 @@ impl Store {
         })
     }
 
-    fn open_remote(url: &Url) -> Result<Store, OpenError> {
-        let place = without_credentials(url);
-        let settings = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| SETTINGS_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value));
-        let (inner, prefix) = object_store::parse_url_opts(url, settings)
-            .map_err(|source| OpenError::Settings { place: place.clone(), source })?;
+    /// Opens a bucket with these settings instead of the environment's, under the same names in lower case.
+    ///
+    /// # Errors
+    /// When the URL is none of a bucket, or something is lacking.
+    pub fn open_bucket(
+        url: &str,
+        settings: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Store, OpenError> {
+        let parsed = Url::parse(url).map_err(|_| OpenError::Url { url: url.to_owned() })?;
+        let (inner, prefix) = remote::open(&parsed, settings)?;
         Ok(Store {
-            inner: inner.into(),
+            inner,
             prefix,
-            place: place.into(),
+            place: without_credentials(&parsed).into(),
             part_bytes: REMOTE_PART_BYTES,
             folder: None,
         })
@@ -237,6 +237,19 @@ impl Store {
             .boxed()
     }
 
+    /// The last segments of what lies directly below a folder of names, folders among them.
+    ///
+    /// # Errors
+    /// When the store can't be listed.
+    pub async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.path(folder)?;
+        let listed = self.inner.list_with_delimiter(Some(&path)).await;
+        let listed = listed.map_err(|source| self.error("list", folder, source))?;
+        let objects = listed.objects.iter().map(|meta| &meta.location);
+        let last = |path: &Path| path.filename().map(str::to_owned);
+        Ok(objects.chain(&listed.common_prefixes).filter_map(last).collect())
+    }
+
     fn object(&self, meta: &ObjectMeta) -> Object {
         let name = match meta.location.prefix_match(&self.prefix) {
             Some(parts) => parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"),
@@ -245,7 +258,7 @@ impl Store {
         Object { name, size: meta.size, modified: meta.last_modified }
     }
 
-    fn path(&self, name: &str) -> Result<Path, StoreError> {
+    pub(crate) fn path(&self, name: &str) -> Result<Path, StoreError> {
         let refused = || StoreError::Name { object: name.to_owned() };
         let relative = Path::parse(name).map_err(|_| refused())?;
         // `Path::parse` forgives separators at the ends; two names for one object are one too many.
@@ -262,7 +275,12 @@ impl Store {
     }
 
     /// An unmounted share shows no object at all, which must not pass for "this one is gone".
-    fn error(&self, deed: &'static str, name: &str, source: object_store::Error) -> StoreError {
+    pub(crate) fn error(
+        &self,
+        deed: &'static str,
+        name: &str,
+        source: object_store::Error,
+    ) -> StoreError {
         let error = StoreError::of(deed, name, &self.place, source);
         let unmounted =
             error.is_gone() && self.folder.as_deref().is_some_and(|folder| !folder.is_dir());
@@ -279,7 +297,7 @@ impl fmt::Debug for Store {
     }
 }
 
-fn without_credentials(url: &Url) -> String {
+pub(crate) fn without_credentials(url: &Url) -> String {
     let mut url = url.clone();
     // Both fail only for URLs that cannot have a user, and so have nothing to hide.
     let _ = url.set_username("");
