@@ -35,7 +35,7 @@ pub(crate) async fn check(
     }
     for destination in &settings.destinations {
         bad += say(&format!("destination {}", destination.label), probe(destination).await);
-        for example in examples(destination) {
+        for example in examples(settings, destination) {
             println!("          {example}");
         }
     }
@@ -111,9 +111,9 @@ async fn probe(destination: &Destination) -> anyhow::Result<String> {
 }
 
 /// What a file of each kind will be called.
-fn examples(destination: &Destination) -> Vec<String> {
+fn examples(settings: &Settings, destination: &Destination) -> Vec<String> {
     match &destination.target {
-        Target::Files(files) => file_sink::example_names(files),
+        Target::Files(files) => file_sink::example_names(settings, files),
         Target::Sql(_) => Vec::new(),
     }
 }

@@ -1,50 +1,53 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{Conflict, DestinationId, Retention, Revision};
 
+mod bucket;
 mod delivery;
 mod disk;
+mod folder;
 mod identity;
 mod layout;
 mod ledger;
 mod locks;
 mod marks;
 mod names;
+mod place;
 mod presence;
 mod retention;
 mod syncs;
 mod temporary;
 
+pub use bucket::Bucket;
 pub use delivery::{Begun, DeliveryError, Settled, Wanted};
+pub use disk::PlaceError;
 pub(crate) use disk::{BLOCK_BYTES, Fault};
-pub use disk::{DiskError, NoClobber};
 pub use identity::DirectoryError;
 pub use ledger::LedgerError;
 pub use marks::RouteMarks;
+pub use place::NoClobber;
 pub use retention::Retired;
 pub use temporary::{Temporary, WriteError, Written};
 
 use crate::entry::Entry;
+use folder::Folder;
 use layout::Layout;
 use ledger::Ledger;
-use locks::Locks;
 use marks::Marks;
-use presence::{Dead, Presence};
-use syncs::Syncs;
+use place::Place;
 
-/// A directory, local or on a mounted share, as a destination. All of it blocks: call it where that is allowed.
+/// A directory, local or on a mounted share, or a bucket as a destination. All of it blocks: call it where that is
+/// allowed.
 ///
-/// Any number of threads and processes may work in one directory.
+/// Any number of threads and processes may work in one.
 #[derive(Debug)]
 pub struct Directory {
     layout: Layout,
     identity: DestinationId,
     rules: Rules,
-    no_clobber: NoClobber,
-    presence: Presence,
-    locks: Locks,
-    syncs: Syncs,
+    place: Arc<dyn Place>,
     ledger: Ledger,
     marks: Marks,
     /// The size of the largest file that did not fit, until one does.
@@ -79,31 +82,69 @@ impl Directory {
         rules: Rules,
         without: WithoutIdentity,
     ) -> Result<Self, DirectoryError> {
+        Directory::open_with(root, rules, without, None)
+    }
+
+    /// The same, with names taken in a certain way instead of the best that the file system has.
+    ///
+    /// # Errors
+    /// As [`Directory::open`].
+    pub fn open_with(
+        root: &Path,
+        rules: Rules,
+        without: WithoutIdentity,
+        no_clobber: Option<NoClobber>,
+    ) -> Result<Self, DirectoryError> {
         let layout = Layout::new(root.to_owned());
-        let known = identity::read(&layout)?;
+        let known = identity::of_bytes(&layout, disk::read(&layout.identity()))?;
         if !root.is_dir() || (known.is_none() && without == WithoutIdentity::Down) {
-            return Err(identity::missing(root));
+            return Err(identity::missing(&layout, root.is_dir()));
         }
-        make_ledger(&layout).map_err(DirectoryError::Disk)?;
-        let presence = Presence::enter(&layout).map_err(DirectoryError::Disk)?;
-        let no_clobber = NoClobber::find(&layout.temporary(), &presence.file_name())
-            .map_err(DirectoryError::Disk)?;
+        let (folder, dead) = Folder::enter(&layout, no_clobber).map_err(DirectoryError::Disk)?;
+        let directory = Directory::of(layout, Arc::new(folder), rules, known, &dead.ids())?;
+        dead.clean_up(&directory.layout).map_err(DirectoryError::Disk)?;
+        Ok(directory)
+    }
+
+    /// Opens a bucket.
+    ///
+    /// # Errors
+    /// When it can't be read or written, or is not the destination that it was.
+    pub fn open_bucket(
+        bucket: Bucket,
+        rules: Rules,
+        without: WithoutIdentity,
+    ) -> Result<Self, DirectoryError> {
+        let layout = Layout::of_bucket(bucket.url());
+        let known = identity::read(&layout, &bucket)?;
+        if known.is_none() {
+            if without == WithoutIdentity::Down {
+                return Err(identity::missing(&layout, true));
+            }
+            bucket.check(&layout)?;
+        }
+        Directory::of(layout, Arc::new(bucket), rules, known, &[])
+    }
+
+    fn of(
+        layout: Layout,
+        place: Arc<dyn Place>,
+        rules: Rules,
+        known: Option<DestinationId>,
+        dead: &[String],
+    ) -> Result<Self, DirectoryError> {
         let identity = match known {
             Some(identity) => identity,
-            None => identity::draw(&layout, &presence, no_clobber)?,
+            None => identity::draw(&layout, place.as_ref())?,
         };
-        let dead = Presence::find_dead(&layout).map_err(DirectoryError::Disk)?;
-        let marks = inherit(&layout, &presence, dead).map_err(DirectoryError::Disk)?;
+        let marks = Marks::open(&layout, Arc::clone(&place), dead).map_err(DirectoryError::Disk)?;
         Ok(Directory {
             identity,
             rules,
-            no_clobber,
-            locks: Locks::new(layout.locks()),
-            syncs: Syncs::default(),
-            ledger: Ledger::new(layout.clone(), no_clobber, presence.clone()),
-            layout,
-            presence,
+            ledger: Ledger::new(layout.clone(), Arc::clone(&place)),
             marks,
+            place,
+            layout,
             did_not_fit_bytes: AtomicU64::new(0),
         })
     }
@@ -114,13 +155,13 @@ impl Directory {
     /// When it is not there or can't be written.
     pub fn check(root: &Path) -> Result<NoClobber, DirectoryError> {
         if !root.is_dir() {
-            return Err(identity::missing(root));
+            return Err(identity::missing(&Layout::new(root.to_owned()), false));
         }
         let trial = root.join(format!(".sluice-check-{}", std::process::id()));
         let made = std::fs::create_dir(&trial)
-            .map_err(|cause| DirectoryError::Disk(DiskError::new("write into", root, cause)));
-        let found =
-            made.and_then(|()| NoClobber::find(&trial, "check").map_err(DirectoryError::Disk));
+            .map_err(|cause| DirectoryError::Disk(PlaceError::new("write into", root, cause)));
+        let found = made
+            .and_then(|()| disk::find_no_clobber(&trial, "check").map_err(DirectoryError::Disk));
         let _ = std::fs::remove_dir_all(&trial);
         found
     }
@@ -132,7 +173,7 @@ impl Directory {
 
     /// How files get a name that nobody has, here.
     pub fn no_clobber(&self) -> NoClobber {
-        self.no_clobber
+        self.place.no_clobber()
     }
 
     /// Whether it can be delivered to: it is there, it is the one that it was, and has room for what did not fit.
@@ -140,15 +181,11 @@ impl Directory {
     /// # Errors
     /// When it can't.
     pub fn probe(&self) -> Result<(), DirectoryError> {
-        identity::check(&self.layout, &self.identity)?;
-        let path = self.layout.temporary().join(self.presence.file_name());
-        let tried = disk::write(&path, &[0; 4096]).and_then(|_file| disk::sync(&path));
-        let removed = disk::remove(&path);
-        tried.and(removed).map_err(DirectoryError::Disk)?;
+        identity::check(&self.layout, self.place.as_ref(), &self.identity)?;
+        let free_bytes = self.place.probe().map_err(DirectoryError::Disk)?;
         let wanted_bytes = self.did_not_fit_bytes.load(Ordering::Relaxed);
-        let free_bytes = disk::free_bytes(self.layout.root()).map_err(DirectoryError::Disk)?;
-        if free_bytes < wanted_bytes {
-            let root = self.layout.root().to_owned();
+        if let Some(free_bytes) = free_bytes.filter(|free| *free < wanted_bytes) {
+            let root = self.layout.shown().to_owned();
             return Err(DirectoryError::Full { root, free_bytes, wanted_bytes });
         }
         self.did_not_fit_bytes.store(0, Ordering::Relaxed);
@@ -164,7 +201,7 @@ impl Directory {
         route: &str,
         position: u64,
         delivered: Option<Revision>,
-    ) -> Result<(), DiskError> {
+    ) -> Result<(), PlaceError> {
         self.marks.raise(route, position, delivered)
     }
 
@@ -172,16 +209,16 @@ impl Directory {
     ///
     /// # Errors
     /// When they can't be read.
-    pub fn newest(&self) -> Result<Option<Revision>, DiskError> {
-        Marks::newest(&self.layout)
+    pub fn newest(&self) -> Result<Option<Revision>, PlaceError> {
+        Marks::newest(&self.layout, self.place.as_ref())
     }
 
     /// How far the destination has come, by all that it holds.
     ///
     /// # Errors
     /// When that can't be read.
-    pub fn marks(&self) -> Result<RouteMarks, DiskError> {
-        Marks::all(&self.layout)
+    pub fn marks(&self) -> Result<RouteMarks, PlaceError> {
+        Marks::all(&self.layout, self.place.as_ref())
     }
 
     /// All that the ledger knows, in no order.
@@ -195,27 +232,16 @@ impl Directory {
     }
 
     /// Whose fault an error is: a directory that is not there explains all others.
-    pub(crate) fn fault(&self, error: &DiskError, size: u64) -> Fault {
+    pub(crate) fn fault(&self, error: &PlaceError, size: u64) -> Fault {
         if error.is_full() {
             self.did_not_fit_bytes.fetch_max(size, Ordering::Relaxed);
         }
         match error.fault() {
             Fault::FileSystem => Fault::FileSystem,
-            fault => match identity::check(&self.layout, &self.identity) {
+            fault => match identity::check(&self.layout, self.place.as_ref(), &self.identity) {
                 Ok(()) => fault,
                 Err(_) => Fault::FileSystem,
             },
         }
     }
-}
-
-fn make_ledger(layout: &Layout) -> Result<(), DiskError> {
-    disk::make_directory(layout.ledger())?;
-    layout.directories().iter().try_for_each(|directory| disk::make_directory(directory))
-}
-
-fn inherit(layout: &Layout, presence: &Presence, dead: Dead) -> Result<Marks, DiskError> {
-    let marks = Marks::open(layout, presence, &dead)?;
-    dead.clean_up(layout)?;
-    Ok(marks)
 }

@@ -3,12 +3,12 @@
 use queue::Failure;
 
 use crate::directory::{
-    DeliveryError, Directory, DiskError, Fault, LedgerError, Wanted, WriteError,
+    DeliveryError, Directory, Fault, LedgerError, PlaceError, Wanted, WriteError,
 };
 
 /// What becomes of the message of a delivery that failed.
 pub(crate) fn of(directory: &Directory, wanted: &Wanted, error: DeliveryError) -> Failure {
-    let fault = |cause: &DiskError| directory.fault(cause, wanted.stamp.size);
+    let fault = |cause: &PlaceError| directory.fault(cause, wanted.stamp.size);
     let fault = match &error {
         DeliveryError::Directory(_) => Fault::FileSystem,
         DeliveryError::File { cause, .. } => fault(cause),

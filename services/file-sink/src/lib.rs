@@ -20,6 +20,7 @@
 mod directory;
 mod entry;
 mod failure;
+mod naming;
 mod place;
 mod reconcile;
 mod service;
@@ -28,10 +29,11 @@ mod wiring;
 mod worker;
 
 pub use directory::{
-    Begun, DeliveryError, Directory, DirectoryError, DiskError, LedgerError, NoClobber, Retired,
-    RouteMarks, Rules, Settled, Temporary, Wanted, WithoutIdentity, WriteError, Written,
+    Begun, Bucket, DeliveryError, Directory, DirectoryError, LedgerError, NoClobber, PlaceError,
+    Retired, RouteMarks, Rules, Settled, Temporary, Wanted, WithoutIdentity, WriteError, Written,
 };
 pub use entry::{Entry, Stamp, State, UnexpectedEvent};
+pub use naming::{Naming, example_names};
 pub use reconcile::{ReconcileError, reconcile};
-pub use service::{FileSinkError, check, example_names, run, standalone};
+pub use service::{FileSinkError, check, run, standalone};
 pub use worker::FileSink;

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use domain::{
-    ArtifactId, ArtifactKey, DestinationId, Instance, Kind, Lsid, NameValues, Particulars,
-    SiteHost, Slot,
-};
+use domain::DestinationId;
 use queue::{
     BoxError, BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError, RunnerState,
 };
@@ -187,41 +184,4 @@ pub async fn check(target: &FilesTarget) -> Result<String, DirectoryError> {
     crate::streaming::blocking(move || Directory::check(&root)).await.map(|no_clobber| {
         format!("{} can be written; names are taken by {}", target.url, no_clobber.as_str())
     })
-}
-
-/// What a file of each kind will be called there.
-pub fn example_names(target: &FilesTarget) -> Vec<String> {
-    let ended = chrono::DateTime::from_timestamp(1_795_312_800, 0);
-    let particulars = Particulars {
-        session_type: Some("support".to_owned()),
-        lseq: Some("8".to_owned()),
-        external_key: Some("INC0001".to_owned()),
-        started: ended,
-        ended,
-    };
-    let name = |kind: Kind| {
-        let artifact = example(kind);
-        let extension = match kind {
-            Kind::SessionData | Kind::PresentationData => "xml",
-            Kind::SiteBackup => "nsb",
-            _ => "flv",
-        };
-        let values = NameValues { artifact: &artifact, particulars: &particulars, extension };
-        format!("{kind}: {}", target.formats.get(kind).render(&values))
-    };
-    Kind::ALL.into_iter().map(name).collect()
-}
-
-fn example(kind: Kind) -> ArtifactId {
-    let site: SiteHost = "support.example.com".parse().expect("a host name");
-    let lsid: Lsid = "0123456789abcdef0123456789abcdef".parse().expect("an id");
-    let key = match kind {
-        Kind::SiteBackup => {
-            let slot = chrono::DateTime::from_timestamp(1_795_312_800, 0).unwrap_or_default();
-            ArtifactKey::Slot(Slot::at(slot))
-        }
-        _ => ArtifactKey::Lsid(lsid),
-    };
-    ArtifactId::new(site, kind, key, kind.has_instances().then_some(Instance(0)))
-        .expect("each kind is given what it needs")
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::RelativePath;
 use futures::{Stream, StreamExt};
 use queue::{Failure, Lease};
 
@@ -32,7 +33,7 @@ pub(crate) type Block = Vec<Bytes>;
 /// While one block is written the next one is read.
 pub(crate) async fn write<E>(
     directory: Arc<Directory>,
-    wanted: Arc<Wanted>,
+    (wanted, name): (Arc<Wanted>, RelativePath),
     content: impl Stream<Item = Result<Bytes, E>>,
     failed: fn(E) -> Unwritten,
     lease: &Lease,
@@ -45,9 +46,10 @@ pub(crate) async fn write<E>(
         lease.phase("a block", BLOCK_MAX);
         let written = {
             let (directory, wanted) = (Arc::clone(&directory), Arc::clone(&wanted));
+            let name = name.clone();
             bytes_so_far += block.bytes;
             blocking(move || {
-                append(&directory, &wanted, temporary, &block.pieces)
+                append(&directory, (&wanted, &name), temporary, &block.pieces)
                     .map_err(|error| Unwritten::Failed(failure::of(&directory, &wanted, error)))
             })
         };
@@ -62,22 +64,22 @@ pub(crate) async fn write<E>(
 /// Ends a temporary file with its last block.
 pub(crate) fn complete(
     directory: &Directory,
-    wanted: &Wanted,
+    (wanted, name): (&Wanted, &RelativePath),
     temporary: Option<Temporary>,
     last: &[Bytes],
 ) -> Result<Written, DeliveryError> {
-    append(directory, wanted, temporary, last)?
+    append(directory, (wanted, name), temporary, last)?
         .complete(&wanted.stamp)
         .map_err(|cause| unwritten(wanted, cause))
 }
 
 fn append(
     directory: &Directory,
-    wanted: &Wanted,
+    (wanted, name): (&Wanted, &RelativePath),
     temporary: Option<Temporary>,
     pieces: &[Bytes],
 ) -> Result<Temporary, DeliveryError> {
-    let temporary = temporary.map_or_else(|| directory.temporary(), Ok);
+    let temporary = temporary.map_or_else(|| directory.temporary(wanted, name), Ok);
     let appended = temporary.and_then(|mut temporary| {
         temporary.append(pieces)?;
         Ok(temporary)

@@ -8,6 +8,7 @@ use settings::{Destination, FilesTarget, Settings};
 use staging::Staging;
 use tokio_util::sync::CancellationToken;
 
+use crate::naming::Naming;
 use crate::reconcile::compare;
 use crate::streaming::blocking;
 use crate::{Directory, DirectoryError, FileSink, Rules, WithoutIdentity};
@@ -41,8 +42,8 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let routes = routes(log, settings, destination, &directory);
     tokio::spawn(daily(log, settings, destination, &directory, stop));
-    let sink =
-        FileSink::new(log.clone(), staging.clone(), Arc::clone(&directory), target.formats.clone());
+    let naming = Naming::of(settings, target);
+    let sink = FileSink::new(log.clone(), staging.clone(), Arc::clone(&directory), naming);
     let options = RunnerOptions {
         retry: RetryPolicy::from_settings(&settings.retry),
         gates: gates(log, settings, destination, directory.identity()),

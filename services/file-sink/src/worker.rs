@@ -3,15 +3,15 @@ use std::time::Duration;
 
 use chrono::Utc;
 use domain::facts::{Activity, Again, AgainMode, Asked, Deed};
-use domain::{DestinationId, NameValues};
+use domain::{DestinationId, RelativePath};
 use messages::Fact;
 use queue::{Delivery, Done, Failure, Lease, Log, LogError, Outcome, Task, Worker};
-use settings::Formats;
 use staging::{OpenError, Staging};
 
 use crate::directory::{Begun, Directory, Retired, Settled, Wanted};
 use crate::entry::Stamp;
 use crate::failure::{self, ledger_failed};
+use crate::naming::Naming;
 use crate::streaming::{self, Unwritten};
 
 /// How long the ledger may take to reserve a name, others being before us.
@@ -30,13 +30,13 @@ pub struct FileSink {
     log: Log,
     staging: Staging,
     directory: Arc<Directory>,
-    formats: Formats,
+    naming: Naming,
 }
 
 impl FileSink {
     /// A sink for this directory.
-    pub fn new(log: Log, staging: Staging, directory: Arc<Directory>, formats: Formats) -> Self {
-        FileSink { log, staging, directory, formats }
+    pub fn new(log: Log, staging: Staging, directory: Arc<Directory>, naming: Naming) -> Self {
+        FileSink { log, staging, directory, naming }
     }
 
     async fn handle(&self, task: &Task, lease: &Lease) -> Outcome {
@@ -67,7 +67,7 @@ impl FileSink {
         };
         let settled = match begun {
             Ok(Begun::Settled(settled)) => Ok(settled),
-            Ok(Begun::Write) => match self.write(delivery, &wanted, lease).await {
+            Ok(Begun::Write(name)) => match self.write(delivery, (&wanted, name), lease).await {
                 Err(Unwritten::Gone) => return self.gone(delivery, &wanted).await,
                 Err(Unwritten::Failed(failure)) => Err(failure),
                 Ok(settled) => Ok(settled),
@@ -82,9 +82,8 @@ impl FileSink {
 
     fn wanted(&self, delivery: &Delivery) -> Wanted {
         let Delivery { artifact, claim, particulars, revision, even_if_done } = delivery;
-        let values = NameValues { artifact, particulars, extension: &claim.extension };
         Wanted {
-            name: self.formats.get(artifact.kind()).render(&values),
+            name: self.naming.name(artifact, particulars, &claim.extension),
             artifact: artifact.clone(),
             stamp: Stamp {
                 revision: *revision,
@@ -99,18 +98,24 @@ impl FileSink {
     async fn write(
         &self,
         delivery: &Delivery,
-        wanted: &Arc<Wanted>,
+        (wanted, name): (&Arc<Wanted>, RelativePath),
         lease: &Lease,
     ) -> Result<Settled, Unwritten> {
         lease.phase("staging's first block", OPEN_MAX);
         let content = self.staging.open_checked(&delivery.claim).await.map_err(unopened)?;
         let directory = Arc::clone(&self.directory);
-        let (temporary, rest) =
-            streaming::write(directory, Arc::clone(wanted), content, unopened, lease).await?;
+        let (temporary, rest) = streaming::write(
+            directory,
+            (Arc::clone(wanted), name.clone()),
+            content,
+            unopened,
+            lease,
+        )
+        .await?;
         lease.phase("sync and rename", SYNC_MAX);
         let wanted = Arc::clone(wanted);
         let finished = self.blocking(move |directory| {
-            streaming::complete(directory, &wanted, temporary, &rest)
+            streaming::complete(directory, (&wanted, &name), temporary, &rest)
                 .and_then(|written| directory.finish(&wanted, &written))
                 .map_err(|error| failure::of(directory, &wanted, error))
         });

@@ -20,10 +20,11 @@ fn stopped_between_any_two_steps_it_ends_the_same() {
             {
                 let worker = stand.again(rule);
                 if steps >= 1 {
-                    assert_eq!(worker.begin(&item.wanted).expect("begun"), Begun::Write);
+                    let begun = worker.begin(&item.wanted).expect("begun");
+                    assert!(matches!(begun, Begun::Write(_)));
                 }
                 if steps >= 2 {
-                    let written = write(&worker, &item);
+                    let written = write(&worker, &item, &item.wanted.name);
                     if steps >= 3 {
                         worker.finish(&item.wanted, &written).expect("finished");
                     }
@@ -67,7 +68,7 @@ fn a_reserved_name_that_somebody_else_took_is_given_up() {
     let stand = Stand::new(AppendNumber);
     let item = report("1", "a.xml", 1, "one");
     stand.directory.begin(&item.wanted).expect("begun");
-    let written = write(&stand.directory, &item);
+    let written = write(&stand.directory, &item, &item.wanted.name);
     stand.put("a.xml", "somebody else's");
     let settled = stand.directory.finish(&item.wanted, &written).expect("finished");
     assert_eq!(settled, Settled::Placed("a.1.xml".parse().expect("a path")));
@@ -78,7 +79,7 @@ fn a_reserved_name_that_somebody_else_took_is_given_up() {
 fn what_was_half_written_is_never_seen_and_is_cleaned_up() {
     let stand = Stand::new(AppendNumber);
     let item = report("1", "a.xml", 1, "whole");
-    let mut half = stand.directory.temporary().expect("begun");
+    let mut half = stand.directory.temporary(&item.wanted, &item.wanted.name).expect("begun");
     half.append(&[Bytes::from_static(b"wh")]).expect("written");
     assert!(stand.names().is_empty());
     half.complete(&item.wanted.stamp).expect_err("it is not what was promised");
@@ -90,16 +91,18 @@ fn what_was_half_written_is_never_seen_and_is_cleaned_up() {
 fn the_left_overs_of_a_killed_process_are_removed_by_the_next() {
     if let Some(root) = std::env::var_os("KILLED_IN") {
         let directory = open(root.as_ref(), rules(AppendNumber));
-        let mut half = directory.temporary().expect("begun");
+        let item = report("1", "a.xml", 1, "whole");
+        let mut half = directory.temporary(&item.wanted, &item.wanted.name).expect("begun");
         half.append(&[Bytes::from_static(b"half")]).expect("written");
         directory.mark("route", 7, None).expect("marked");
         std::process::abort();
     }
     let stand = Stand::new(AppendNumber);
-    let mine = stand.directory.temporary().expect("begun");
+    let item = report("2", "b.xml", 1, "whole");
+    let mine = stand.directory.temporary(&item.wanted, &item.wanted.name).expect("begun");
     let status = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "the_left_overs_of_a_killed_process_are_removed_by_the_next"])
-        .env("KILLED_IN", stand.folder.path())
+        .env("KILLED_IN", stand.folder())
         .output()
         .expect("this program runs")
         .status;
@@ -129,7 +132,7 @@ fn an_entry_that_a_loss_of_power_emptied_is_no_entry() {
     let item = report("1", "a.xml", 1, "one");
     stand.directory.begin(&item.wanted).expect("begun");
     for folder in ["entries", "names"] {
-        for shard in fs::read_dir(stand.folder.path().join(".sluice").join(folder)).expect(folder) {
+        for shard in fs::read_dir(stand.folder().join(".sluice").join(folder)).expect(folder) {
             for entry in fs::read_dir(shard.expect("a shard").path()).expect("a shard") {
                 fs::write(entry.expect("an entry").path(), "").expect("it can be emptied");
             }
@@ -141,7 +144,7 @@ fn an_entry_that_a_loss_of_power_emptied_is_no_entry() {
 
 /// Every record in a folder of the ledger.
 fn records(stand: &Stand, folder: &str) -> Vec<std::path::PathBuf> {
-    let shards = fs::read_dir(stand.folder.path().join(".sluice").join(folder)).expect(folder);
+    let shards = fs::read_dir(stand.folder().join(".sluice").join(folder)).expect(folder);
     let shards = shards.map(|shard| shard.expect("a shard").path());
     let records = shards.flat_map(|shard| fs::read_dir(shard).expect("a shard"));
     records.map(|record| record.expect("a record").path()).collect()
@@ -180,16 +183,15 @@ fn a_file_whose_claim_a_loss_of_power_took_keeps_its_name() {
 #[test]
 fn a_share_that_is_not_mounted_is_down_and_stays_empty() {
     let stand = Stand::new(AppendNumber);
-    let mounted = stand.folder.path().join(".sluice");
-    let away =
-        tempfile::tempdir_in(stand.folder.path().parent().expect("a parent")).expect("a folder");
+    let mounted = stand.folder().join(".sluice");
+    let away = tempfile::tempdir_in(stand.folder().parent().expect("a parent")).expect("a folder");
     fs::rename(&mounted, away.path().join("ledger")).expect("it can be moved");
     let item = report("1", "a/b.xml", 1, "one");
     assert!(deliver(&stand.directory, &item).is_err());
     assert!(matches!(stand.directory.probe(), Err(DirectoryError::Unknown { .. })));
-    let opened = Directory::open(stand.folder.path(), rules(AppendNumber), WithoutIdentity::Down);
+    let opened = Directory::open(stand.folder(), rules(AppendNumber), WithoutIdentity::Down);
     assert!(matches!(opened, Err(DirectoryError::Unknown { .. })));
-    assert_eq!(fs::read_dir(stand.folder.path()).expect("listed").count(), 0);
+    assert_eq!(fs::read_dir(stand.folder()).expect("listed").count(), 0);
     fs::rename(away.path().join("ledger"), &mounted).expect("it can be moved back");
     stand.directory.probe().expect("it is back");
     stand.deliver(&item);
@@ -201,12 +203,11 @@ fn a_share_that_vanishes_while_a_file_is_written_is_not_filled() {
     let stand = Stand::new(AppendNumber);
     let item = report("1", "a/b.xml", 1, "one");
     stand.directory.begin(&item.wanted).expect("begun");
-    let written = write(&stand.directory, &item);
-    let away =
-        tempfile::tempdir_in(stand.folder.path().parent().expect("a parent")).expect("a folder");
-    fs::rename(stand.folder.path().join(".sluice"), away.path().join("ledger")).expect("moved");
+    let written = write(&stand.directory, &item, &item.wanted.name);
+    let away = tempfile::tempdir_in(stand.folder().parent().expect("a parent")).expect("a folder");
+    fs::rename(stand.folder().join(".sluice"), away.path().join("ledger")).expect("moved");
     assert!(stand.directory.finish(&item.wanted, &written).is_err());
-    assert_eq!(fs::read_dir(stand.folder.path()).expect("listed").count(), 0);
+    assert_eq!(fs::read_dir(stand.folder()).expect("listed").count(), 0);
 }
 
 #[test]
@@ -233,6 +234,6 @@ fn a_check_says_what_is_wrong_and_leaves_nothing() {
     let missing = Directory::check(&folder.path().join("missing"));
     assert!(matches!(missing, Err(DirectoryError::Missing { .. })));
     let stand = Stand::new(AppendNumber);
-    Directory::check(stand.folder.path()).expect("it can be used");
+    Directory::check(stand.folder()).expect("it can be used");
     assert_eq!(stand.left_overs(), 0);
 }

@@ -51,11 +51,11 @@ fn worker(root: &Path, test: &str) -> Child {
 /// Kills a worker as soon as it has written a few more entries, until one gets to the end.
 fn killed_again_and_again(rule: Conflict, test: &str) -> Stand {
     let stand = Stand::new(rule);
-    let entries = || files(&stand.folder.path().join(".sluice/entries"));
+    let entries = || files(&stand.folder().join(".sluice/entries"));
     let mut ended = false;
     while !ended {
         let before = entries();
-        let mut worker = worker(stand.folder.path(), test);
+        let mut worker = worker(stand.folder(), test);
         while !ended {
             let changed = entries().iter().filter(|(at, now)| before.get(*at) != Some(now)).count();
             if changed >= 7 {
@@ -66,7 +66,7 @@ fn killed_again_and_again(rule: Conflict, test: &str) -> Stand {
         }
         worker.wait().expect("it ended");
     }
-    work(stand.folder.path(), rule);
+    work(stand.folder(), rule);
     assert_eq!(stand.left_overs(), 0);
     stand
 }

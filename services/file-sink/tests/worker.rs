@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use domain::facts::{Again, AgainMode, ArtifactStaged, Asked, Cause, ClaimCheck, Deed};
 use domain::{ArtifactId, Conflict, Digest, Family, Particulars};
-use file_sink::FileSink;
+use file_sink::{FileSink, Naming};
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::{Done, Failure, Lease, Log, LogOptions, Origin, Task, Worker as _};
@@ -42,7 +42,8 @@ impl House {
         let directory = Arc::new(open(destination.path(), rules(Conflict::AppendNumber)));
         let format = "%LSID%.%EXTENSION%".parse().expect("a format");
         let formats = Formats::new(Some(&format), [].into());
-        let sink = FileSink::new(log.clone(), staging.clone(), directory, formats);
+        let naming = Naming::new(formats, [].into());
+        let sink = FileSink::new(log.clone(), staging.clone(), directory, naming);
         House { log, staging, staged, destination, sink }
     }
 

@@ -1,14 +1,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
-
 use crate::{ArtifactId, Kind, Particulars};
 
 mod relative_path;
+mod sharing;
+mod value;
 
 use relative_path::is_hostile;
 pub use relative_path::{InvalidPath, RelativePath};
+pub use sharing::SharedName;
+use value::Value;
 
 /// How the files of a destination are named: text, values between percent signs, and `/` for sub-directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +79,8 @@ pub enum InvalidFormat {
 }
 
 fn known() -> String {
-    Value::ALL.map(|value| format!("%{}%", value.as_str())).join(" ")
+    let known: Vec<String> = Value::all().map(|value| format!("%{value}%")).collect();
+    known.join(" ")
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,87 +89,17 @@ enum Piece {
     Value(Value),
 }
 
-/// The values that a format may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value {
-    Lseq,
-    Lsid,
-    ExternalKey,
-    SessionType,
-    SupportSiteHost,
-    Instance,
-    Extension,
-    Kind,
-    Date,
-    Time,
-}
-
-impl Value {
-    const ALL: [Value; 10] = [
-        Value::Lseq,
-        Value::Lsid,
-        Value::ExternalKey,
-        Value::SessionType,
-        Value::SupportSiteHost,
-        Value::Instance,
-        Value::Extension,
-        Value::Kind,
-        Value::Date,
-        Value::Time,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Value::Lseq => "LSEQ",
-            Value::Lsid => "LSID",
-            Value::ExternalKey => "EXTERNAL_KEY",
-            Value::SessionType => "SESSION_TYPE",
-            Value::SupportSiteHost => "SUPPORT_SITE_HOST",
-            Value::Instance => "INSTANCE",
-            Value::Extension => "EXTENSION",
-            Value::Kind => "KIND",
-            Value::Date => "DATE",
-            Value::Time => "TIME",
-        }
-    }
-
-    /// The value as it came; empty where the artifact has none.
-    fn of(self, values: &NameValues<'_>) -> String {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let artifact = values.artifact;
-        match self {
-            Value::Lseq => text(&values.particulars.lseq),
-            Value::Lsid => artifact.lsid().map(ToString::to_string).unwrap_or_default(),
-            Value::ExternalKey => text(&values.particulars.external_key),
-            Value::SessionType => text(&values.particulars.session_type),
-            Value::SupportSiteHost => artifact.site().to_string(),
-            Value::Instance => artifact.instance().map(|i| i.to_string()).unwrap_or_default(),
-            Value::Extension => values.extension.to_owned(),
-            Value::Kind => artifact.kind().to_string(),
-            Value::Date => values.instant("%Y-%m-%d"),
-            Value::Time => values.instant("%H%M%S"),
-        }
-    }
-}
-
 /// What a name is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct NameValues<'a> {
     /// What the file holds.
     pub artifact: &'a ArtifactId,
+    /// What the settings call its site.
+    pub site_label: &'a str,
     /// What its report says.
     pub particulars: &'a Particulars,
     /// The extension, without a period.
     pub extension: &'a str,
-}
-
-impl NameValues<'_> {
-    fn instant(&self, format: &str) -> String {
-        let Particulars { started, ended, .. } = self.particulars;
-        let slot: Option<DateTime<Utc>> = self.artifact.slot().map(|slot| slot.instant());
-        let instant = slot.or(*ended).or(*started);
-        instant.map(|instant| instant.format(format).to_string()).unwrap_or_default()
-    }
 }
 
 impl FileNameFormat {
@@ -273,9 +206,8 @@ fn value(
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_uppercase() || c == '_') {
             return Err(InvalidFormat::Malformed { name, at, to });
         }
-        return Value::ALL
-            .into_iter()
-            .find(|value| value.as_str() == name)
+        return Value::all()
+            .find(|value| value.to_string() == name)
             .ok_or(InvalidFormat::UnknownValue { name, at });
     }
     Err(InvalidFormat::Unclosed { at })

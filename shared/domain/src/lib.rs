@@ -37,7 +37,9 @@ pub use conflict::{Conflict, UnknownConflict};
 pub use digest::{Digest, InvalidDigest};
 pub use epochs::{Epoch, Epochs};
 pub use facts::DestinationId;
-pub use file_name::{FileNameFormat, InvalidFormat, InvalidPath, NameValues, RelativePath};
+pub use file_name::{
+    FileNameFormat, InvalidFormat, InvalidPath, NameValues, RelativePath, SharedName,
+};
 pub use kind::{Family, Kind, UnknownKind};
 pub use look::{Look, Looked};
 pub use lsid::{InvalidLsid, Lsid};

@@ -19,6 +19,7 @@ mod destination;
 mod destination_reading;
 mod events;
 mod load;
+mod names;
 mod nearest;
 mod opening;
 mod problem;

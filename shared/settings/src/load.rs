@@ -12,7 +12,7 @@ use crate::reader::{Context, Entry, TableReader, Value};
 use crate::schedule::Named;
 use crate::{
     Destination, Events, Log, Needs, Position, Problem, Problems, Retry, Schedule, Service,
-    Settings, Site, Staging, checks,
+    Settings, Site, Staging, checks, names,
 };
 
 /// The settings file unless one is named.
@@ -152,6 +152,7 @@ fn whole<'a>(context: &'a Context<'a>, document: &'a DeTable<'a>) -> Option<Sett
         .map(|entry| Schedule::read(entry, time_zone.unwrap_or(Tz::UTC), &mut named))
         .collect();
     checks::unused(context, [&sites, &destinations], &schedules, &named.used);
+    names::check(context, &destinations, &read_destinations, &read_schedules);
 
     Some(Settings {
         digest: Digest::of(context.text.as_bytes()),

@@ -119,6 +119,14 @@ impl<'a> Entry<'a> {
     }
 }
 
+impl Entry<'_> {
+    /// Where the value of a key within one of its tables stands, if there is one.
+    pub(crate) fn place_within(&self, table: &str, key: &str) -> Option<usize> {
+        let value = self.value.get_ref().get(table)?.get_ref().get(key)?;
+        Some(value.span().start)
+    }
+}
+
 /// A table that is being read; knows by what was asked for which keys are known.
 pub(crate) struct TableReader<'a> {
     context: &'a Context<'a>,

@@ -422,3 +422,71 @@ sluice.toml:13:8: `type`: there is no "tape"
 12 problems"#;
     assert_eq!(problems(text).to_string(), expected);
 }
+
+/// The file with these formats for its archive, and this schedule.
+fn archived(formats: &str, every: &str) -> String {
+    let url = "url = \"file:///srv/archive\"\n";
+    with(&format!("{url}{formats}\n"), url).replacen("every = \"5m\"", every, 1)
+}
+
+#[test]
+fn formats_under_which_two_backups_would_share_a_name_are_refused() {
+    let help = "give backups a format of their own, as in [destination.….file_names] site-backup = \
+                \"%SUPPORT_SITE_HOST%-backup-%DATE%T%TIME%.%EXTENSION%\"";
+    for (formats, every, wrong) in [
+        (
+            "file_name = \"%LSID%\"",
+            "every = \"1d\"",
+            "10:13: two backups would have one name: %LSID% does not name the whole date",
+        ),
+        (
+            "file_names = { site-backup = \"%DATE%\" }",
+            "every = \"12h\"",
+            "10:30: two backups would have one name: %DATE% is the same at 20260102T000000Z and at 20260102T120000Z",
+        ),
+    ] {
+        let found = problems(&archived(formats, every)).to_string();
+        assert!(found.contains(wrong) && found.contains(help), "{found}");
+    }
+    for (formats, every) in [
+        ("file_names = { site-backup = \"%DATE%\" }", "every = \"1d\""),
+        (
+            "file_names = { site-backup = \"%START_YYYY%%START_MM%%START_DD%-%START_HH%\" }",
+            "every = \"1h\"",
+        ),
+        ("file_names = { site-backup = \"%DATE%-%TIME%\" }", "every = \"1m\""),
+    ] {
+        let text = archived(formats, every);
+        parse(&text, "sluice.toml", Needs::ALL, &env).expect("each backup has its name");
+    }
+}
+
+#[test]
+fn a_day_that_a_change_of_the_clocks_doubles_is_two_backups_of_one_name() {
+    let daily =
+        archived("file_names = { site-backup = \"%DATE%\" }", "every = \"1d\"\nat = \"00:30\"");
+    let london = format!("time_zone = \"Europe/London\"\n{daily}");
+    let found = problems(&london).to_string();
+    assert!(
+        found.contains("%DATE% is the same at 20260329T003000Z and at 20260329T233000Z"),
+        "{found}"
+    );
+}
+
+#[test]
+fn artifacts_of_one_session_that_would_share_a_name_are_a_warning() {
+    let shells = with(
+        "[\"session-data\", \"command-shell-recording\"]",
+        "[\"session-data\", \"site-backup\"]",
+    );
+    let text = shells.replacen(
+        "url = \"file:///srv/archive\"",
+        "url = \"file:///srv/archive\"\nfile_name = \"%LSID%.%EXTENSION%\"",
+        1,
+    );
+    let settings = parse(&text, "sluice.toml", Needs::ALL, &env).expect("it is allowed");
+    let warnings: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
+    let wanted = "sluice.toml:10:13: every command-shell-recording of a session would have one name\n  \
+                  help: put %INSTANCE% into the format; as it is, `on_conflict` decides";
+    assert!(warnings.iter().any(|warning| warning == wanted), "{warnings:#?}");
+}

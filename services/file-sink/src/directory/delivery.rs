@@ -1,8 +1,9 @@
 use domain::{ArtifactId, RelativePath, SiteHost};
 
-use crate::directory::disk::{self, DiskError, Standing};
+use crate::directory::disk::PlaceError;
 use crate::directory::layout::Key;
 use crate::directory::names::Plan;
+use crate::directory::place::{Sort, Standing};
 use crate::directory::{Directory, DirectoryError, LedgerError, WriteError, Written, identity};
 use crate::entry::{Entry, Event, Stamp, State, UnexpectedEvent, VERSION, after};
 use crate::place::{Course, course};
@@ -50,8 +51,8 @@ pub enum Settled {
 pub enum Begun {
     /// Nothing: it is settled.
     Settled(Settled),
-    /// Its content: a name is reserved.
-    Write,
+    /// Its content: this name is reserved.
+    Write(RelativePath),
 }
 
 /// Why a delivery failed.
@@ -78,7 +79,7 @@ pub enum DeliveryError {
         name: RelativePath,
         /// Why.
         #[source]
-        cause: DiskError,
+        cause: PlaceError,
     },
     /// The content could not be written.
     #[error("could not write {artifact}")]
@@ -131,12 +132,13 @@ impl Directory {
     /// # Errors
     /// When the directory, its ledger or a file in it can't be used.
     pub fn begin(&self, wanted: &Wanted) -> Result<Begun, DeliveryError> {
-        identity::check(&self.layout, &self.identity).map_err(DeliveryError::Directory)?;
+        identity::check(&self.layout, self.place.as_ref(), &self.identity)
+            .map_err(DeliveryError::Directory)?;
         let key = Key::of_artifact(&wanted.artifact);
-        let _turn = self.locks.artifact(&key).map_err(|cause| wanted.ledger(cause))?;
+        let _turn = self.place.turn(Sort::Artifact, &key).map_err(|cause| wanted.ledger(cause))?;
         match self.plan(&key, wanted)? {
             Plan::Settled(settled) => Ok(Begun::Settled(settled)),
-            Plan::Write { .. } => Ok(Begun::Write),
+            Plan::Write { name, .. } => Ok(Begun::Write(name)),
         }
     }
 
@@ -147,10 +149,15 @@ impl Directory {
     pub fn finish(&self, wanted: &Wanted, written: &Written) -> Result<Settled, DeliveryError> {
         debug_assert_eq!(wanted.stamp, *written.stamp(), "the content is the delivery's");
         let key = Key::of_artifact(&wanted.artifact);
-        let _turn = self.locks.artifact(&key).map_err(|cause| wanted.ledger(cause))?;
+        let turn = self.place.turn(Sort::Artifact, &key).map_err(|cause| wanted.ledger(cause))?;
         for _ in 0..ROUNDS_MAX {
             let settled = match self.plan(&key, wanted)? {
                 Plan::Settled(settled) => Some(settled),
+                Plan::Write { name, .. }
+                    if !turn.is_held() || !written.can_have(&self.layout.file(&name)) =>
+                {
+                    return Err(DeliveryError::Crowded { artifact: wanted.artifact() });
+                }
                 Plan::Write { name, how } => self.commit(&key, wanted, &name, how, written)?,
             };
             if let Some(settled) = settled {
@@ -166,17 +173,19 @@ impl Directory {
     /// When the ledger can't be used.
     pub fn release(&self, artifact: &ArtifactId) -> Result<(), LedgerError> {
         let key = Key::of_artifact(artifact);
-        let _turn = self.locks.artifact(&key).map_err(LedgerError::Disk)?;
+        let _turn = self.place.turn(Sort::Artifact, &key).map_err(LedgerError::Disk)?;
         let Some(entry) = self.ledger.entry(&key)? else { return Ok(()) };
         let State::Reserved { name } = &entry.state else { return Ok(()) };
         if self.recognises(&entry, name).map_err(LedgerError::Disk)? {
             // It was placed, and stopped before the ledger could say so: the next delivery sees that.
             return Ok(());
         }
-        let _name_turn = self.locks.name(&Key::of_name(name)).map_err(LedgerError::Disk)?;
+        let _name_turn =
+            self.place.turn(Sort::Name, &Key::of_name(name)).map_err(LedgerError::Disk)?;
         self.ledger.unclaim(name, artifact)?;
         if let Some(slot) = artifact.slot() {
-            disk::remove(&self.layout.backup(artifact.site(), slot)).map_err(LedgerError::Disk)?;
+            let listed = self.layout.backup(artifact.site(), slot);
+            self.place.remove(&listed).map_err(LedgerError::Disk)?;
         }
         self.ledger.forget(&key)
     }
@@ -217,7 +226,8 @@ impl Directory {
         let name = name.clone();
         let recognised = self.recognises(entry, &name);
         if recognised.map_err(|cause| wanted.file_failed(&name, cause))? {
-            disk::sync_parent(&self.layout.file(&name))
+            self.place
+                .sync_name(&self.layout.file(&name))
                 .map_err(|cause| wanted.file_failed(&name, cause))?;
             *entry = wanted.entry(Some(entry), entry.stamp, Event::Written)?;
             self.ledger.settle(key, entry).map_err(|cause| wanted.ledger_failed(cause))?;
@@ -226,12 +236,16 @@ impl Directory {
     }
 
     /// Whether the file that an entry names is what the entry says.
-    pub(super) fn recognises(&self, entry: &Entry, name: &RelativePath) -> Result<bool, DiskError> {
+    pub(super) fn recognises(
+        &self,
+        entry: &Entry,
+        name: &RelativePath,
+    ) -> Result<bool, PlaceError> {
         let path = self.layout.file(name);
-        if disk::look(&path)? != (Standing::File { size: entry.stamp.size }) {
+        if self.place.look(&path)? != (Standing::File { size: entry.stamp.size }) {
             return Ok(false);
         }
-        Ok(disk::digest_of(&path)? == Some(entry.stamp.digest))
+        Ok(self.place.digest_of(&path)? == Some(entry.stamp.digest))
     }
 
     /// What follows for an artifact that keeps what it has, or its name.
@@ -245,7 +259,7 @@ impl Directory {
         let name = entry.name().cloned();
         match (course, name) {
             (Course::Rewrite, Some(name)) => {
-                let standing = disk::look(&self.layout.file(&name));
+                let standing = self.place.look(&self.layout.file(&name));
                 let standing = standing.map_err(|cause| wanted.file_failed(&name, cause))?;
                 if standing != Standing::Nothing || wanted.even_if_done {
                     return Ok(Plan::Write { name, how: How::Replace });
@@ -271,7 +285,8 @@ impl Directory {
     ) -> Result<Option<Settled>, DeliveryError> {
         let ledger = |cause| wanted.ledger_failed(cause);
         let file = |cause| wanted.file_failed(name, cause);
-        let _turn = self.locks.name(&Key::of_name(name)).map_err(|cause| wanted.ledger(cause))?;
+        let name_key = Key::of_name(name);
+        let turn = self.place.turn(Sort::Name, &name_key).map_err(|cause| wanted.ledger(cause))?;
         if !self.still_has(wanted, name, how)? {
             return Ok(None);
         }
@@ -288,17 +303,11 @@ impl Directory {
             entry = Some(reserved);
         }
         let path = self.layout.file(name);
-        disk::make_parents(self.layout.root(), &path).map_err(file)?;
-        match how {
-            How::Replace | How::Overwrite => disk::rename(written.path(), &path).map_err(file)?,
-            How::New | How::TakeReserved => {
-                if !self.no_clobber.publish(written.path(), &path).map_err(file)? {
-                    return Ok(None);
-                }
-            }
+        let create_only = matches!(how, How::New | How::TakeReserved);
+        if !turn.is_held() || !written.give_name(&path, create_only).map_err(file)? {
+            return Ok(None);
         }
         let placed = wanted.entry(entry.as_ref(), wanted.stamp, Event::Written)?;
-        self.syncs.sync(path.parent().unwrap_or(&path)).map_err(file)?;
         let now = self.ledger.entry(key).map_err(ledger)?;
         if now.is_some_and(|now| now.has_file() && now.stamp.revision > wanted.stamp.revision) {
             return Ok(Some(Settled::Late(name.clone())));
@@ -353,7 +362,7 @@ impl Wanted {
         Ok(Entry { version: VERSION, artifact: self.artifact.clone(), stamp, state })
     }
 
-    pub(super) fn ledger(&self, cause: DiskError) -> DeliveryError {
+    pub(super) fn ledger(&self, cause: PlaceError) -> DeliveryError {
         self.ledger_failed(LedgerError::Disk(cause))
     }
 
@@ -361,7 +370,7 @@ impl Wanted {
         DeliveryError::Ledger { artifact: self.artifact(), cause }
     }
 
-    pub(super) fn file_failed(&self, name: &RelativePath, cause: DiskError) -> DeliveryError {
+    pub(super) fn file_failed(&self, name: &RelativePath, cause: PlaceError) -> DeliveryError {
         DeliveryError::File { artifact: self.artifact(), name: name.clone(), cause }
     }
 }

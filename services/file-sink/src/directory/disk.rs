@@ -5,21 +5,32 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use domain::Digest;
+use objects::StoreError;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::directory::place::{NoClobber, Standing};
+
 /// A file is read and written in pieces of this size.
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
 
-/// A thing that a file system refused.
+/// A thing that a file system, or a bucket, refused.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {doing} {}", path.display())]
-pub struct DiskError {
+pub struct PlaceError {
     doing: &'static str,
     path: PathBuf,
     #[source]
-    cause: io::Error,
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    FileSystem(io::Error),
+    #[error(transparent)]
+    Bucket(StoreError),
 }
 
 /// Whose fault a refusal is.
@@ -33,13 +44,20 @@ pub(crate) enum Fault {
     Unclear,
 }
 
-impl DiskError {
+impl PlaceError {
     pub(crate) fn new(doing: &'static str, path: &Path, cause: io::Error) -> Self {
-        DiskError { doing, path: path.to_owned(), cause }
+        PlaceError { doing, path: path.to_owned(), cause: Cause::FileSystem(cause) }
+    }
+
+    pub(crate) fn of_bucket(doing: &'static str, path: &Path, cause: StoreError) -> Self {
+        PlaceError { doing, path: path.to_owned(), cause: Cause::Bucket(cause) }
     }
 
     fn errno(&self) -> Option<Errno> {
-        self.cause.raw_os_error().map(Errno::from_raw_os_error)
+        match &self.cause {
+            Cause::FileSystem(cause) => cause.raw_os_error().map(Errno::from_raw_os_error),
+            Cause::Bucket(_) => None,
+        }
     }
 
     /// Whether no room is left.
@@ -49,6 +67,13 @@ impl DiskError {
 
     /// Whose fault it is.
     pub(crate) fn fault(&self) -> Fault {
+        if let Cause::Bucket(cause) = &self.cause {
+            return match cause {
+                StoreError::Name { .. } => Fault::File,
+                cause if cause.is_down() => Fault::FileSystem,
+                _ => Fault::Unclear,
+            };
+        }
         match self.errno() {
             Some(
                 Errno::NOSPC
@@ -73,133 +98,110 @@ impl DiskError {
     }
 }
 
-/// How a file gets a name that nobody has, which file systems offer in different ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoClobber {
-    /// A rename that refuses to replace: one step, nothing to be seen before.
-    Rename,
-    /// A second link to the file, and the first one removed.
-    Link,
-    /// An empty file made exclusively and replaced by the rename: for a moment it can be seen.
-    CreateAndRename,
+/// Finds the best way to take a name that works in a directory of our own.
+pub(crate) fn find_no_clobber(directory: &Path, tag: &str) -> Result<NoClobber, PlaceError> {
+    let from = directory.join(format!("{tag}.no-clobber-from"));
+    let to = directory.join(format!("{tag}.no-clobber-to"));
+    let mut found = NoClobber::CreateAndRename;
+    for way in [NoClobber::Rename, NoClobber::Link] {
+        write(&from, b"")?;
+        let works = publish(way, &from, &to);
+        remove(&from)?;
+        remove(&to)?;
+        if works.is_ok_and(|published| published) {
+            found = way;
+            break;
+        }
+    }
+    Ok(found)
 }
 
-impl NoClobber {
-    /// For people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            NoClobber::Rename => "rename without replacing",
-            NoClobber::Link => "link and unlink",
-            NoClobber::CreateAndRename => "exclusive create and rename",
+/// Gives a file its name, if nobody has it; says whether. If so, `from` is gone.
+pub(crate) fn publish(way: NoClobber, from: &Path, to: &Path) -> Result<bool, PlaceError> {
+    let outcome = match way {
+        NoClobber::Rename => {
+            renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
         }
-    }
-
-    /// Finds the best way that works in a directory of our own.
-    pub(crate) fn find(directory: &Path, tag: &str) -> Result<Self, DiskError> {
-        let from = directory.join(format!("{tag}.no-clobber-from"));
-        let to = directory.join(format!("{tag}.no-clobber-to"));
-        let mut found = NoClobber::CreateAndRename;
-        for way in [NoClobber::Rename, NoClobber::Link] {
-            write(&from, b"")?;
-            let works = way.publish(&from, &to);
-            remove(&from)?;
-            remove(&to)?;
-            if works.is_ok_and(|published| published) {
-                found = way;
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    /// Gives a file its name, if nobody has it; says whether. If so, `from` is gone.
-    pub(crate) fn publish(self, from: &Path, to: &Path) -> Result<bool, DiskError> {
-        let outcome = match self {
-            NoClobber::Rename => {
-                renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
-            }
-            NoClobber::Link => fs::hard_link(from, to).and_then(|()| fs::remove_file(from)),
-            NoClobber::CreateAndRename => {
-                File::create_new(to).and_then(|_empty| fs::rename(from, to))
-            }
-        };
-        match outcome {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(cause) => Err(DiskError::new("give its name to", to, cause)),
-        }
+        NoClobber::Link => fs::hard_link(from, to).and_then(|()| fs::remove_file(from)),
+        NoClobber::CreateAndRename => File::create_new(to).and_then(|_empty| fs::rename(from, to)),
+        NoClobber::ConditionalPut => Err(io::ErrorKind::Unsupported.into()),
+    };
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(PlaceError::new("give its name to", to, cause)),
     }
 }
 
 /// Writes a small file, without waiting for the disk.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<File, DiskError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<File, PlaceError> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).open(path);
     let written = file.and_then(|mut file| file.write_all(bytes).map(|()| file));
     written.map_err(|cause| {
         // On a full disk an empty file would stay.
         drop(remove(path));
-        DiskError::new("write", path, cause)
+        PlaceError::new("write", path, cause)
     })
 }
 
 /// Adds to a small file that is there, and waits until it is on the disk.
-pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {
     OpenOptions::new()
         .append(true)
         .open(path)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(|cause| DiskError::new("add to", path, cause))
+        .map_err(|cause| PlaceError::new("add to", path, cause))
 }
 
 /// Reads a small file, if there is one.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, PlaceError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(DiskError::new("read", path, cause)),
+        Err(cause) => Err(PlaceError::new("read", path, cause)),
     }
 }
 
 /// Removes a file, if there is one.
-pub(crate) fn remove(path: &Path) -> Result<(), DiskError> {
+pub(crate) fn remove(path: &Path) -> Result<(), PlaceError> {
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            Err(DiskError::new("remove", path, cause))
+            Err(PlaceError::new("remove", path, cause))
         }
         _ => Ok(()),
     }
 }
 
 /// Gives a file a name, whoever had it.
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
-    fs::rename(from, to).map_err(|cause| DiskError::new("replace", to, cause))
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), PlaceError> {
+    fs::rename(from, to).map_err(|cause| PlaceError::new("replace", to, cause))
 }
 
 /// Waits until a file, or the names in a directory, are on the disk.
-pub(crate) fn sync(path: &Path) -> Result<(), DiskError> {
+pub(crate) fn sync(path: &Path) -> Result<(), PlaceError> {
     File::open(path)
         .and_then(|file| file.sync_all())
-        .map_err(|cause| DiskError::new("flush", path, cause))
+        .map_err(|cause| PlaceError::new("flush", path, cause))
 }
 
 /// Waits until the names in the directory of this file are on the disk.
-pub(crate) fn sync_parent(path: &Path) -> Result<(), DiskError> {
+pub(crate) fn sync_parent(path: &Path) -> Result<(), PlaceError> {
     sync(path.parent().unwrap_or(path))
 }
 
 /// Makes a directory in one that exists, and waits until its name is on the disk.
-pub(crate) fn make_directory(path: &Path) -> Result<(), DiskError> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), PlaceError> {
     match fs::create_dir(path) {
         Ok(()) => sync_parent(path),
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(cause) => Err(DiskError::new("make the directory", path, cause)),
+        Err(cause) => Err(PlaceError::new("make the directory", path, cause)),
     }
 }
 
 /// Makes what is missing of the directories between `root` and this file; never `root` itself, which may be a share
 /// that is not mounted.
-pub(crate) fn make_parents(root: &Path, file: &Path) -> Result<(), DiskError> {
+pub(crate) fn make_parents(root: &Path, file: &Path) -> Result<(), PlaceError> {
     let Some(parent) = file.parent().filter(|parent| *parent != root) else { return Ok(()) };
     if parent.is_dir() {
         return Ok(());
@@ -208,30 +210,19 @@ pub(crate) fn make_parents(root: &Path, file: &Path) -> Result<(), DiskError> {
     make_directory(parent)
 }
 
-/// What stands under a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Nothing,
-    File {
-        size: u64,
-    },
-    /// A directory, a link, a device.
-    Other,
-}
-
 /// Looks what stands under a name, without following a link.
-pub(crate) fn look(path: &Path) -> Result<Standing, DiskError> {
+pub(crate) fn look(path: &Path) -> Result<Standing, PlaceError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => Ok(Standing::File { size: found.len() }),
         Ok(_) => Ok(Standing::Other),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Standing::Nothing),
-        Err(cause) => Err(DiskError::new("look at", path, cause)),
+        Err(cause) => Err(PlaceError::new("look at", path, cause)),
     }
 }
 
 /// The digest of a file's bytes; `None` if it is gone.
-pub(crate) fn digest_of(path: &Path) -> Result<Option<Digest>, DiskError> {
-    let failed = |cause| DiskError::new("read", path, cause);
+pub(crate) fn digest_of(path: &Path) -> Result<Option<Digest>, PlaceError> {
+    let failed = |cause| PlaceError::new("read", path, cause);
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -248,8 +239,8 @@ pub(crate) fn digest_of(path: &Path) -> Result<Option<Digest>, DiskError> {
 }
 
 /// The names in a directory, if there is one.
-pub(crate) fn names(directory: &Path) -> Result<Vec<String>, DiskError> {
-    let failed = |cause| DiskError::new("list", directory, cause);
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>, PlaceError> {
+    let failed = |cause| PlaceError::new("list", directory, cause);
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -262,11 +253,11 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<String>, DiskError> {
 }
 
 /// The bytes that are free for us on the file system of this path.
-pub(crate) fn free_bytes(path: &Path) -> Result<u64, DiskError> {
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, PlaceError> {
     let found = rustix::fs::statvfs(path);
     found
         .map(|found| found.f_bavail.saturating_mul(found.f_frsize))
-        .map_err(|errno| DiskError::new("ask for the free space of", path, errno.into()))
+        .map_err(|errno| PlaceError::new("ask for the free space of", path, errno.into()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use domain::DestinationId;
 use serde::{Deserialize, Serialize};
 
-use crate::directory::disk::{self, DiskError, NoClobber};
+use crate::directory::disk::PlaceError;
 use crate::directory::layout::Layout;
-use crate::directory::presence::Presence;
+use crate::directory::place::Place;
 use crate::entry::VERSION;
 
 /// Why a directory can't be used as the destination that it is meant to be. Each is for a person, or for time, to mend.
@@ -55,9 +55,18 @@ pub enum DirectoryError {
         /// What is needed.
         wanted_bytes: u64,
     },
-    /// The file system refuses.
-    #[error("the directory can't be used")]
-    Disk(#[source] DiskError),
+    /// A bucket that does not do what ledgers in buckets stand on.
+    #[error(
+        "{} ignores the conditions of conditional writes, so that two workers would write over each other's files: \
+         this store can't be a destination", root.display()
+    )]
+    Unconditional {
+        /// Its URL.
+        root: PathBuf,
+    },
+    /// The place refuses.
+    #[error("the destination can't be used")]
+    Disk(#[source] PlaceError),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,10 +76,21 @@ struct Identity {
     id: DestinationId,
 }
 
-/// The identity of a directory that has one.
-pub(crate) fn read(layout: &Layout) -> Result<Option<DestinationId>, DirectoryError> {
-    let path = layout.identity();
-    match disk::read(&path) {
+/// The identity of a place that has one.
+pub(crate) fn read(
+    layout: &Layout,
+    place: &dyn Place,
+) -> Result<Option<DestinationId>, DirectoryError> {
+    of_bytes(layout, place.read(&layout.identity()))
+}
+
+/// What the record of an identity says.
+pub(crate) fn of_bytes(
+    layout: &Layout,
+    read: Result<Option<Vec<u8>>, PlaceError>,
+) -> Result<Option<DestinationId>, DirectoryError> {
+    let path = layout.shown().join(layout.identity());
+    match read {
         Ok(None) => Ok(None),
         Ok(Some(bytes)) => match serde_json::from_slice(&bytes) {
             Ok(Identity { version: VERSION, id }) => Ok(Some(id)),
@@ -84,40 +104,34 @@ pub(crate) fn read(layout: &Layout) -> Result<Option<DestinationId>, DirectoryEr
     }
 }
 
-/// That the directory is still the one that it was.
-pub(crate) fn check(layout: &Layout, known: &DestinationId) -> Result<(), DirectoryError> {
-    match read(layout)? {
+/// That the place is still the one that it was.
+pub(crate) fn check(
+    layout: &Layout,
+    place: &dyn Place,
+    known: &DestinationId,
+) -> Result<(), DirectoryError> {
+    match read(layout, place)? {
         Some(found) if found == *known => Ok(()),
         Some(found) => Err(DirectoryError::Another {
-            root: layout.root().to_owned(),
+            root: layout.shown().to_owned(),
             known: known.clone(),
             found,
         }),
-        None => Err(missing(layout.root())),
+        None => Err(missing(layout, place.is_there())),
     }
 }
 
 /// Without an identity: what there is instead.
-pub(crate) fn missing(root: &Path) -> DirectoryError {
-    let root = root.to_owned();
-    if root.is_dir() { DirectoryError::Unknown { root } } else { DirectoryError::Missing { root } }
+pub(crate) fn missing(layout: &Layout, is_there: bool) -> DirectoryError {
+    let root = layout.shown().to_owned();
+    if is_there { DirectoryError::Unknown { root } } else { DirectoryError::Missing { root } }
 }
 
-/// Gives a directory its identity, unless somebody was quicker; says which it is.
-pub(crate) fn draw(
-    layout: &Layout,
-    presence: &Presence,
-    no_clobber: NoClobber,
-) -> Result<DestinationId, DirectoryError> {
+/// Gives a place its identity, unless somebody was quicker; says which it is.
+pub(crate) fn draw(layout: &Layout, place: &dyn Place) -> Result<DestinationId, DirectoryError> {
     let id = DestinationId::from_random(rand::random());
     let bytes =
         serde_json::to_vec(&Identity { version: VERSION, id }).expect("an identity is plain JSON");
-    let temporary = layout.temporary().join(presence.file_name());
-    let drawn = disk::write(&temporary, &bytes)
-        .and_then(|_file| disk::sync(&temporary))
-        .and_then(|()| no_clobber.publish(&temporary, &layout.identity()))
-        .and_then(|_ours| disk::remove(&temporary))
-        .and_then(|()| disk::sync_parent(&layout.identity()));
-    drawn.map_err(DirectoryError::Disk)?;
-    read(layout)?.ok_or_else(|| missing(layout.root()))
+    place.create(&layout.identity(), &bytes, true).map_err(DirectoryError::Disk)?;
+    read(layout, place)?.ok_or_else(|| missing(layout, place.is_there()))
 }

@@ -7,6 +7,7 @@ use domain::{ArtifactId, Digest, RelativePath, SiteHost, Slot};
 pub(crate) struct Layout {
     root: PathBuf,
     ledger: PathBuf,
+    shown: PathBuf,
 }
 
 /// What an artifact, or a name, is found by in the ledger: a digest, so that no value of either becomes a path.
@@ -26,6 +27,11 @@ impl Key {
         Key(Digest::of(name.folded().as_bytes()))
     }
 
+    /// As a file name.
+    pub(crate) fn as_name(&self) -> String {
+        self.0.to_string()
+    }
+
     pub(crate) fn shard(&self) -> usize {
         usize::from(self.0.as_bytes()[0])
     }
@@ -40,7 +46,17 @@ impl Key {
 impl Layout {
     pub(crate) fn new(root: PathBuf) -> Self {
         let ledger = root.join(RelativePath::LEDGER);
-        Layout { root, ledger }
+        Layout { shown: root.clone(), root, ledger }
+    }
+
+    /// Of a bucket, whose paths start at its URL.
+    pub(crate) fn of_bucket(url: &str) -> Self {
+        Layout { shown: PathBuf::from(url), ..Layout::new(PathBuf::new()) }
+    }
+
+    /// The place itself, for people.
+    pub(crate) fn shown(&self) -> &Path {
+        &self.shown
     }
 
     /// The directory itself.

@@ -3,14 +3,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::directory::disk::DiskError;
+use crate::directory::disk::PlaceError;
 use crate::directory::layout::Key;
+use crate::directory::place::{Sort, Turn};
 
-/// Turns: who holds one for an artifact, or for a name, is alone with it, among the threads of this process and all
-/// processes on the file system. A process that dies gives its turns back.
-///
-/// Whoever needs both takes the artifact's first, then one name's, and never a second of either: no two wait for
-/// each other.
+/// The turns of a directory: among the threads of this process by a mutex, among all processes on the file system by a
+/// lock, which a process that dies gives back.
 #[derive(Debug)]
 pub(crate) struct Locks {
     directory: PathBuf,
@@ -20,10 +18,16 @@ pub(crate) struct Locks {
 
 /// A turn; dropped, it is given back.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct FileTurn<'a> {
     // Dropped first: within the process, the next one then finds the file free.
     _file: Option<File>,
     _thread: MutexGuard<'a, ()>,
+}
+
+impl Turn for FileTurn<'_> {
+    fn is_held(&self) -> bool {
+        true
+    }
 }
 
 /// Turns of one sort; artifacts that fall together wait for each other needlessly, but rarely.
@@ -35,25 +39,16 @@ impl Locks {
         Locks { directory, artifacts: shards(), names: shards() }
     }
 
-    pub(crate) fn artifact(&self, key: &Key) -> Result<Turn<'_>, DiskError> {
-        self.turn(&self.artifacts, "artifact", key)
-    }
-
-    pub(crate) fn name(&self, key: &Key) -> Result<Turn<'_>, DiskError> {
-        self.turn(&self.names, "name", key)
-    }
-
-    fn turn<'a>(
-        &'a self,
-        shards: &'a [Mutex<()>],
-        sort: &str,
-        key: &Key,
-    ) -> Result<Turn<'a>, DiskError> {
+    pub(crate) fn turn(&self, sort: Sort, key: &Key) -> Result<FileTurn<'_>, PlaceError> {
+        let shards = match sort {
+            Sort::Artifact => &self.artifacts,
+            Sort::Name => &self.names,
+        };
         // A panic of an earlier holder leaves nothing half done that the next one would not look at.
         let thread = shards[key.shard()].lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.directory.join(format!("{sort}-{:02x}", key.shard()));
-        let file = lock(&path).map_err(|cause| DiskError::new("lock", &path, cause))?;
-        Ok(Turn { _file: file, _thread: thread })
+        let path = self.directory.join(format!("{}-{:02x}", sort.as_str(), key.shard()));
+        let file = lock(&path).map_err(|cause| PlaceError::new("lock", &path, cause))?;
+        Ok(FileTurn { _file: file, _thread: thread })
     }
 }
 

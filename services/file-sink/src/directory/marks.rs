@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Revision;
 use serde::{Deserialize, Serialize};
 
-use crate::directory::disk::{self, DiskError};
+use crate::directory::disk::PlaceError;
 use crate::directory::layout::Layout;
-use crate::directory::presence::{Dead, Presence};
+use crate::directory::place::Place;
 use crate::entry::VERSION;
 
 /// How far a destination has come: for each route, the highest position in the log that was settled by it.
@@ -17,8 +17,8 @@ pub type RouteMarks = BTreeMap<String, u64>;
 /// once said has been set back to an older copy.
 #[derive(Debug)]
 pub(crate) struct Marks {
+    place: Arc<dyn Place>,
     path: PathBuf,
-    temporary: PathBuf,
     wanted: Mutex<(RouteMarks, Option<Revision>)>,
     written: Mutex<(RouteMarks, Option<Revision>)>,
 }
@@ -36,24 +36,25 @@ impl Marks {
     /// Takes over the marks of the dead; theirs are removed when ours have them.
     pub(crate) fn open(
         layout: &Layout,
-        presence: &Presence,
-        dead: &Dead,
-    ) -> Result<Self, DiskError> {
+        place: Arc<dyn Place>,
+        dead: &[String],
+    ) -> Result<Self, PlaceError> {
         let mut inherited = (RouteMarks::new(), None);
-        for id in dead.ids() {
-            let (routes, newest) = read(&layout.marks().join(format!("{id}.json")))?;
+        for id in dead {
+            let (routes, newest) =
+                read(place.as_ref(), &layout.marks().join(format!("{id}.json")))?;
             merge(&mut inherited.0, routes);
             inherited.1 = inherited.1.max(newest);
         }
         let marks = Marks {
-            path: layout.marks().join(format!("{}.json", presence.id())),
-            temporary: layout.temporary().join(presence.file_name()),
+            path: layout.marks().join(format!("{}.json", place.id())),
+            place,
             wanted: Mutex::new(inherited),
             written: Mutex::default(),
         };
         marks.write(&mut marks.written.lock().unwrap_or_else(PoisonError::into_inner))?;
-        for id in dead.ids() {
-            disk::remove(&layout.marks().join(format!("{id}.json")))?;
+        for id in dead {
+            marks.place.remove(&layout.marks().join(format!("{id}.json")))?;
         }
         Ok(marks)
     }
@@ -65,7 +66,7 @@ impl Marks {
         route: &str,
         position: u64,
         delivered: Option<Revision>,
-    ) -> Result<(), DiskError> {
+    ) -> Result<(), PlaceError> {
         {
             let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
             let mark = wanted.0.entry(route.to_owned()).or_default();
@@ -79,40 +80,40 @@ impl Marks {
         self.write(&mut written)
     }
 
-    fn write(&self, written: &mut (RouteMarks, Option<Revision>)) -> Result<(), DiskError> {
+    fn write(&self, written: &mut (RouteMarks, Option<Revision>)) -> Result<(), PlaceError> {
         let (routes, newest) = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let record = Record { version: VERSION, routes, newest };
         let bytes = serde_json::to_vec(&record).expect("marks are plain JSON");
-        disk::write(&self.temporary, &bytes)?;
-        disk::sync(&self.temporary)?;
-        disk::rename(&self.temporary, &self.path)?;
-        disk::sync_parent(&self.path)?;
+        self.place.replace(&self.path, &bytes, true)?;
         *written = (record.routes, record.newest);
         Ok(())
     }
 
     /// The marks of all who ever worked in this directory.
-    pub(crate) fn all(layout: &Layout) -> Result<RouteMarks, DiskError> {
+    pub(crate) fn all(layout: &Layout, place: &dyn Place) -> Result<RouteMarks, PlaceError> {
         let mut all = RouteMarks::new();
-        for name in disk::names(&layout.marks())? {
-            merge(&mut all, read(&layout.marks().join(name))?.0);
+        for name in place.names(&layout.marks())? {
+            merge(&mut all, read(place, &layout.marks().join(name))?.0);
         }
         Ok(all)
     }
 
     /// The newest revision that any of them delivered.
-    pub(crate) fn newest(layout: &Layout) -> Result<Option<Revision>, DiskError> {
+    pub(crate) fn newest(
+        layout: &Layout,
+        place: &dyn Place,
+    ) -> Result<Option<Revision>, PlaceError> {
         let mut newest = None;
-        for name in disk::names(&layout.marks())? {
-            newest = newest.max(read(&layout.marks().join(name))?.1);
+        for name in place.names(&layout.marks())? {
+            newest = newest.max(read(place, &layout.marks().join(name))?.1);
         }
         Ok(newest)
     }
 }
 
 /// A file that can't be read is a file without marks: what it had is settled again, which changes nothing.
-fn read(path: &std::path::Path) -> Result<(RouteMarks, Option<Revision>), DiskError> {
-    let bytes = disk::read(path)?.unwrap_or_default();
+fn read(place: &dyn Place, path: &Path) -> Result<(RouteMarks, Option<Revision>), PlaceError> {
+    let bytes = place.read(path)?.unwrap_or_default();
     let record: Option<Record> = serde_json::from_slice(&bytes).ok();
     Ok(record.map(|record| (record.routes, record.newest)).unwrap_or_default())
 }

@@ -2,8 +2,8 @@ use domain::RelativePath;
 
 use crate::directory::Directory;
 use crate::directory::delivery::{DeliveryError, How, Settled, Wanted};
-use crate::directory::disk::{self, NoClobber, Standing};
 use crate::directory::layout::Key;
+use crate::directory::place::{NoClobber, Sort, Standing};
 use crate::entry::{Entry, Event, State};
 use crate::place::{Occupant, Placement, place};
 
@@ -150,12 +150,14 @@ impl Directory {
             Standing::Nothing => return Ok(Occupant::Nobody),
             Standing::Other => false,
             // What a killed worker left of the way that shows an empty file first.
-            Standing::File { size: 0 } if ours && self.no_clobber == NoClobber::CreateAndRename => {
+            Standing::File { size: 0 }
+                if ours && self.no_clobber() == NoClobber::CreateAndRename =>
+            {
                 return self.remove_empty(wanted, name).map(|()| Occupant::Ours);
             }
             Standing::File { size } if size != wanted.stamp.size => false,
             Standing::File { .. } => {
-                let digest = disk::digest_of(&self.layout.file(name));
+                let digest = self.place.digest_of(&self.layout.file(name));
                 let digest = digest.map_err(|cause| wanted.file_failed(name, cause))?;
                 digest == Some(wanted.stamp.digest)
             }
@@ -164,11 +166,11 @@ impl Directory {
     }
 
     fn standing(&self, wanted: &Wanted, name: &RelativePath) -> Result<Standing, DeliveryError> {
-        disk::look(&self.layout.file(name)).map_err(|cause| wanted.file_failed(name, cause))
+        self.place.look(&self.layout.file(name)).map_err(|cause| wanted.file_failed(name, cause))
     }
 
     fn remove_empty(&self, wanted: &Wanted, name: &RelativePath) -> Result<(), DeliveryError> {
-        disk::remove(&self.layout.file(name)).map_err(|cause| wanted.file_failed(name, cause))
+        self.place.remove(&self.layout.file(name)).map_err(|cause| wanted.file_failed(name, cause))
     }
 
     /// Whether a name may still be used in the way that was planned. For who holds the name's turn.
@@ -215,7 +217,8 @@ impl Directory {
         wanted: &Wanted,
         name: &RelativePath,
     ) -> Result<bool, DeliveryError> {
-        let _turn = self.locks.name(&Key::of_name(name)).map_err(|cause| wanted.ledger(cause))?;
+        let name_key = Key::of_name(name);
+        let _turn = self.place.turn(Sort::Name, &name_key).map_err(|cause| wanted.ledger(cause))?;
         self.ledger.claim(name, &wanted.artifact).map_err(|cause| wanted.ledger_failed(cause))
     }
 
@@ -224,7 +227,8 @@ impl Directory {
         if self.ledger.owner(name).map_err(ledger)?.as_ref() != Some(&wanted.artifact) {
             return Ok(());
         }
-        let _turn = self.locks.name(&Key::of_name(name)).map_err(|cause| wanted.ledger(cause))?;
+        let name_key = Key::of_name(name);
+        let _turn = self.place.turn(Sort::Name, &name_key).map_err(|cause| wanted.ledger(cause))?;
         self.ledger.unclaim(name, &wanted.artifact).map_err(ledger)
     }
 }

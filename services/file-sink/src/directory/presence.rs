@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::directory::disk::{self, DiskError};
+use crate::directory::disk::{self, PlaceError};
 use crate::directory::layout::Layout;
 use crate::directory::locks::{knows_no_locks, open};
 
@@ -29,7 +29,7 @@ struct Present {
 
 impl Presence {
     /// Enters a directory.
-    pub(crate) fn enter(layout: &Layout) -> Result<Self, DiskError> {
+    pub(crate) fn enter(layout: &Layout) -> Result<Self, PlaceError> {
         let id = hex::encode(rand::random::<[u8; 8]>());
         let path = layout.workers().join(&id);
         // Locked before it bears its name, or somebody who cleans up could take it for a dead one's.
@@ -44,7 +44,7 @@ impl Presence {
             fs::rename(&entering, &path)?;
             Ok(locked.then_some(file))
         };
-        let lock = entered().map_err(|cause| DiskError::new("enter", &path, cause))?;
+        let lock = entered().map_err(|cause| PlaceError::new("enter", &path, cause))?;
         Ok(Presence(Arc::new(Present { id, files: AtomicU64::new(0), _lock: lock })))
     }
 
@@ -59,7 +59,7 @@ impl Presence {
     }
 
     /// The workers that died here. Nobody else is told the same of them, as long as the answer is kept.
-    pub(crate) fn find_dead(layout: &Layout) -> Result<Dead, DiskError> {
+    pub(crate) fn find_dead(layout: &Layout) -> Result<Dead, PlaceError> {
         let mut dead = Dead::default();
         for id in disk::names(&layout.workers())? {
             let path = layout.workers().join(&id);
@@ -86,17 +86,17 @@ pub(crate) struct Dead {
 
 impl Dead {
     /// The names of the dead.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.workers.iter().map(|(id, _)| id.as_str())
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.workers.iter().map(|(id, _)| id.clone()).collect()
     }
 
     /// Removes what the dead left half written, and then their own files.
-    pub(crate) fn clean_up(self, layout: &Layout) -> Result<(), DiskError> {
+    pub(crate) fn clean_up(self, layout: &Layout) -> Result<(), PlaceError> {
         let mut removed = 0_u32;
         for name in disk::names(&layout.temporary())? {
             let path = layout.temporary().join(&name);
             let owner = name.split('.').next().unwrap_or_default();
-            let of_the_dead = self.ids().any(|id| id == owner);
+            let of_the_dead = self.workers.iter().any(|(id, _)| id == owner);
             if of_the_dead || (!self.living.contains(owner) && is_old(&path)) {
                 disk::remove(&path)?;
                 removed += 1;

@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use domain::{ArtifactId, RelativePath, Retention, SiteHost, Slot};
 
 use crate::directory::delivery::{DeliveryError, Wanted};
-use crate::directory::disk::{self, DiskError, Standing};
+use crate::directory::disk::PlaceError;
 use crate::directory::layout::Key;
+use crate::directory::place::{Sort, Standing};
 use crate::directory::{Directory, LedgerError};
 use crate::entry::{Entry, Event, State};
 
@@ -21,12 +22,9 @@ pub struct Retired {
 
 impl Directory {
     /// Lists a backup in its site's list, durably; other artifacts are in no list.
-    pub(super) fn list_backup(&self, artifact: &ArtifactId) -> Result<(), DiskError> {
+    pub(super) fn list_backup(&self, artifact: &ArtifactId) -> Result<(), PlaceError> {
         let Some(slot) = artifact.slot() else { return Ok(()) };
-        disk::make_directory(&self.layout.backups(artifact.site()))?;
-        let path = self.layout.backup(artifact.site(), slot);
-        disk::write(&path, b"")?;
-        disk::sync_parent(&path)
+        self.place.replace(&self.layout.backup(artifact.site(), slot), b"", true)
     }
 
     /// Whether a delivery is of a backup that would not be kept.
@@ -44,7 +42,7 @@ impl Directory {
     /// The slots of a site whose backups we wrote and have not retired.
     fn held(&self, site: &SiteHost) -> Result<BTreeSet<Slot>, LedgerError> {
         let mut held = BTreeSet::new();
-        for name in disk::names(&self.layout.backups(site)).map_err(LedgerError::Disk)? {
+        for name in self.place.names(&self.layout.backups(site)).map_err(LedgerError::Disk)? {
             let Ok(slot) = name.parse::<Slot>() else { continue };
             let key = Key::of_artifact(&ArtifactId::backup(site.clone(), slot));
             let entry = self.ledger.entry(&key)?;
@@ -76,12 +74,13 @@ impl Directory {
     fn retire_one(&self, artifact: ArtifactId) -> Result<Option<Retired>, DeliveryError> {
         let ledger = |cause| DeliveryError::Ledger { artifact: Box::new(artifact.clone()), cause };
         let key = Key::of_artifact(&artifact);
-        let _turn = self.locks.artifact(&key).map_err(|cause| ledger(LedgerError::Disk(cause)))?;
+        let turn = self.place.turn(Sort::Artifact, &key);
+        let _turn = turn.map_err(|cause| ledger(LedgerError::Disk(cause)))?;
         let Some(mut entry) = self.ledger.entry(&key).map_err(ledger)? else { return Ok(None) };
         let State::Placed { name } = entry.state.clone() else { return Ok(None) };
         let name_key = Key::of_name(&name);
-        let _name_turn =
-            self.locks.name(&name_key).map_err(|cause| ledger(LedgerError::Disk(cause)))?;
+        let name_turn = self.place.turn(Sort::Name, &name_key);
+        let _name_turn = name_turn.map_err(|cause| ledger(LedgerError::Disk(cause)))?;
         let ours = self.ledger.owner(&name).map_err(ledger)?.as_ref() == Some(&artifact);
         let removed = ours
             && self.remove_as_written(&entry, &name).map_err(|cause| DeliveryError::File {
@@ -96,19 +95,18 @@ impl Directory {
         self.ledger.settle(&key, &entry).map_err(ledger)?;
         if let Some(slot) = artifact.slot() {
             let listed = self.layout.backup(artifact.site(), slot);
-            disk::remove(&listed).map_err(|cause| ledger(LedgerError::Disk(cause)))?;
+            self.place.remove(&listed).map_err(|cause| ledger(LedgerError::Disk(cause)))?;
         }
         Ok(Some(Retired { artifact, name, removed }))
     }
 
     /// Removes a file, if it is what we wrote; says whether.
-    fn remove_as_written(&self, entry: &Entry, name: &RelativePath) -> Result<bool, DiskError> {
+    fn remove_as_written(&self, entry: &Entry, name: &RelativePath) -> Result<bool, PlaceError> {
         let path = self.layout.file(name);
-        if disk::look(&path)? == Standing::Nothing || !self.recognises(entry, name)? {
+        if self.place.look(&path)? == Standing::Nothing || !self.recognises(entry, name)? {
             return Ok(false);
         }
-        disk::remove(&path)?;
-        disk::sync_parent(&path)?;
+        self.place.remove_file(&path)?;
         Ok(true)
     }
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::directory::disk::{self, DiskError};
+use crate::directory::disk::{self, PlaceError};
 
 /// Flushes of directories that several deliveries want at the same time: one flush serves all that asked before it
 /// began. Most files of a destination go into one directory, and each flush is a trip to the disk.
@@ -21,7 +21,7 @@ struct Wanted {
 
 impl Syncs {
     /// Waits until the names in a directory are on the disk.
-    pub(crate) fn sync(&self, directory: &Path) -> Result<(), DiskError> {
+    pub(crate) fn sync(&self, directory: &Path) -> Result<(), PlaceError> {
         let (wanted, turn) = {
             let mut all = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
             let wanted = Arc::clone(all.entry(directory.to_owned()).or_default());
@@ -42,8 +42,8 @@ impl Wanted {
     fn wait(
         &self,
         turn: u64,
-        sync: impl FnOnce() -> Result<(), DiskError>,
-    ) -> Result<(), DiskError> {
+        sync: impl FnOnce() -> Result<(), PlaceError>,
+    ) -> Result<(), PlaceError> {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         if *served >= turn {
             return Ok(());

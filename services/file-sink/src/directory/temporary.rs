@@ -1,37 +1,37 @@
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use domain::Digest;
+use domain::{Digest, RelativePath};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::Directory;
-use crate::directory::disk::{self, DiskError};
+use crate::directory::delivery::Wanted;
+use crate::directory::disk::PlaceError;
+use crate::directory::place::Writing;
 use crate::entry::Stamp;
 
-/// A file that is being written under a name that nobody looks for. Dropped, it is removed.
+/// A file that is being written where nobody looks for it. Dropped, it is removed.
 #[derive(Debug)]
 pub struct Temporary {
-    path: Remaining,
-    file: File,
+    writing: Box<dyn Writing>,
     size: u64,
     hasher: Sha256,
 }
 
-/// A temporary file that is whole: its bytes are those that were promised, and are on the disk.
+/// A temporary file that is whole: its bytes are those that were promised, and survive a loss of power.
 #[derive(Debug)]
 pub struct Written {
-    path: Remaining,
+    writing: Mutex<Box<dyn Writing>>,
     stamp: Stamp,
 }
 
 /// Why content could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The file system refused.
+    /// The place refused.
     #[error("the content can't be written")]
-    Disk(#[source] DiskError),
+    Disk(#[source] PlaceError),
     /// What came is not what was promised.
     #[error(
         "{size} bytes with the digest {digest} came instead of {size_wanted} with {digest_wanted}"
@@ -48,27 +48,15 @@ pub enum WriteError {
     },
 }
 
-/// A path whose file is removed with it.
-#[derive(Debug)]
-struct Remaining(PathBuf);
-
-impl Drop for Remaining {
-    fn drop(&mut self) {
-        // What can't be removed now is removed when the next worker starts.
-        drop(disk::remove(&self.0));
-    }
-}
-
 impl Directory {
-    /// Begins a file.
+    /// Begins a file that has this name reserved.
     ///
     /// # Errors
-    /// When the file system refuses.
-    pub fn temporary(&self) -> Result<Temporary, WriteError> {
-        let path = Remaining(self.layout.temporary().join(self.presence.file_name()));
-        let file = File::create_new(&path.0)
-            .map_err(|cause| WriteError::Disk(DiskError::new("write", &path.0, cause)))?;
-        Ok(Temporary { path, file, size: 0, hasher: Sha256::new() })
+    /// When the place refuses.
+    pub fn temporary(&self, wanted: &Wanted, name: &RelativePath) -> Result<Temporary, WriteError> {
+        let begun = self.place.begin(&self.layout.file(name), wanted);
+        let writing = begun.map_err(WriteError::Disk)?;
+        Ok(Temporary { writing, size: 0, hasher: Sha256::new() })
     }
 }
 
@@ -76,23 +64,21 @@ impl Temporary {
     /// Adds what comes next.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When the place refuses.
     pub fn append(&mut self, pieces: &[Bytes]) -> Result<(), WriteError> {
         for piece in pieces {
-            self.file
-                .write_all(piece)
-                .map_err(|cause| WriteError::Disk(DiskError::new("write", &self.path.0, cause)))?;
             self.hasher.update(piece);
             self.size += piece.len() as u64;
+            self.writing.append(piece.clone()).map_err(WriteError::Disk)?;
         }
         Ok(())
     }
 
-    /// Ends it: checks what came, and waits until it is on the disk.
+    /// Ends it: checks what came, and waits until it survives a loss of power.
     ///
     /// # Errors
-    /// When it is not what was promised, or the file system refuses.
-    pub fn complete(self, stamp: &Stamp) -> Result<Written, WriteError> {
+    /// When it is not what was promised, or the place refuses.
+    pub fn complete(mut self, stamp: &Stamp) -> Result<Written, WriteError> {
         let digest = Digest::finish(self.hasher);
         if self.size != stamp.size || digest != stamp.digest {
             return Err(WriteError::Differs {
@@ -102,21 +88,25 @@ impl Temporary {
                 digest_wanted: stamp.digest,
             });
         }
-        self.file
-            .sync_all()
-            .map_err(|cause| WriteError::Disk(DiskError::new("flush", &self.path.0, cause)))?;
-        Ok(Written { path: self.path, stamp: *stamp })
+        self.writing.sync().map_err(WriteError::Disk)?;
+        Ok(Written { writing: Mutex::new(self.writing), stamp: *stamp })
     }
 }
 
 impl Written {
-    /// Where it lies.
-    pub(super) fn path(&self) -> &Path {
-        &self.path.0
-    }
-
     /// What it is.
     pub(super) fn stamp(&self) -> &Stamp {
         &self.stamp
+    }
+
+    /// Whether it can still get this name.
+    pub(super) fn can_have(&self, file: &Path) -> bool {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner).can_have(file)
+    }
+
+    /// Gives it its name; says whether, for with `create_only` the name may be taken.
+    pub(super) fn give_name(&self, file: &Path, create_only: bool) -> Result<bool, PlaceError> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        writing.give_name(file, create_only)
     }
 }

@@ -4,24 +4,78 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use domain::{
-    ArtifactId, Conflict, Digest, Family, FileNameFormat, NameValues, Particulars, Retention,
-    Revision,
+    ArtifactId, Conflict, Digest, Family, FileNameFormat, NameValues, Particulars, RelativePath,
+    Retention, Revision,
 };
 use file_sink::{
-    Begun, DeliveryError, Directory, Rules, Settled, Stamp, Wanted, WithoutIdentity, Written,
+    Begun, Bucket, DeliveryError, Directory, NoClobber, Rules, Settled, Stamp, Wanted,
+    WithoutIdentity, Written,
 };
+use futures::TryStreamExt as _;
+use object_stores::StandIn;
+use objects::Store;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Where the destinations of the tests lie: in a directory, unless this variable names something else.
+pub const GROUND: &str = "SLUICE_TEST_GROUND";
 
 pub struct Stand {
-    pub folder: TempDir,
+    ground: Ground,
     pub directory: Directory,
+}
+
+pub enum Ground {
+    Folder { folder: TempDir, no_clobber: Option<NoClobber> },
+    Bucket { store: Store },
 }
 
 pub fn rules(conflict: Conflict) -> Rules {
     Rules { conflict, retention: Retention::All }
+}
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().expect("a runtime can be made"))
+}
+
+impl Ground {
+    pub fn of_tests() -> Self {
+        let folder = |no_clobber| {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            Ground::Folder { folder, no_clobber }
+        };
+        let bucket = |stand_in: Option<&StandIn>| {
+            let bucket = stand_in.expect("its test looked for it").bucket();
+            let store = Store::open_bucket(&bucket.url, bucket.settings).expect("a bucket");
+            Ground::Bucket { store }
+        };
+        match std::env::var(GROUND).as_deref() {
+            Err(_) => folder(None),
+            Ok("link") => folder(Some(NoClobber::Link)),
+            Ok("create-and-rename") => folder(Some(NoClobber::CreateAndRename)),
+            Ok("s3") => bucket(StandIn::s3()),
+            Ok("azure") => bucket(StandIn::azure()),
+            Ok(other) => panic!("{other} is no ground to test on"),
+        }
+    }
+
+    pub fn open(&self, rules: Rules) -> Directory {
+        let opened = match self {
+            Ground::Folder { folder, no_clobber } => {
+                Directory::open_with(folder.path(), rules, WithoutIdentity::New, *no_clobber)
+            }
+            Ground::Bucket { store } => {
+                let bucket = Bucket::new(store.clone(), None, runtime().handle().clone());
+                Directory::open_bucket(bucket, rules, WithoutIdentity::New)
+            }
+        };
+        opened.expect("the destination can be opened")
+    }
 }
 
 impl Stand {
@@ -30,14 +84,31 @@ impl Stand {
     }
 
     pub fn with(rules: Rules) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let directory = open(folder.path(), rules);
-        Stand { folder, directory }
+        let ground = Ground::of_tests();
+        let directory = ground.open(rules);
+        Stand { ground, directory }
     }
 
-    /// The same directory, in another process's stead.
+    /// The same destination, in another process's stead.
+    pub fn open(&self, rules: Rules) -> Directory {
+        self.ground.open(rules)
+    }
+
+    /// The same destination, in another process's stead.
     pub fn again(&self, conflict: Conflict) -> Directory {
-        open(self.folder.path(), rules(conflict))
+        self.open(rules(conflict))
+    }
+
+    pub fn is_bucket(&self) -> bool {
+        matches!(self.ground, Ground::Bucket { .. })
+    }
+
+    /// The folder of a destination that is one.
+    pub fn folder(&self) -> &Path {
+        match &self.ground {
+            Ground::Folder { folder, .. } => folder.path(),
+            Ground::Bucket { .. } => panic!("this is a bucket"),
+        }
     }
 
     pub fn deliver(&self, wanted: &Delivered) -> Settled {
@@ -45,33 +116,67 @@ impl Stand {
     }
 
     pub fn put(&self, name: &str, content: &str) {
-        let path = self.folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
-        fs::write(path, content).expect("a file can be written");
+        match &self.ground {
+            Ground::Folder { folder, .. } => {
+                let path = folder.path().join(name);
+                fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
+                fs::write(path, content).expect("a file can be written");
+            }
+            Ground::Bucket { store } => {
+                let bytes = Bytes::from(content.to_owned());
+                runtime().block_on(store.put_small(name, bytes, false)).expect("it is written");
+            }
+        }
     }
 
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(name)).expect(name)
+        self.files().remove(name).unwrap_or_else(|| panic!("there is no {name}"))
     }
 
     pub fn remove(&self, name: &str) {
-        fs::remove_file(self.folder.path().join(name)).expect(name);
+        match &self.ground {
+            Ground::Folder { folder, .. } => fs::remove_file(folder.path().join(name)).expect(name),
+            Ground::Bucket { store } => runtime().block_on(store.delete(name)).expect(name),
+        }
     }
 
     /// All files with their contents, without the ledger.
     pub fn files(&self) -> BTreeMap<String, String> {
-        files(self.folder.path())
+        match &self.ground {
+            Ground::Folder { folder, .. } => files(folder.path()),
+            Ground::Bucket { store } => runtime().block_on(objects(store, "")),
+        }
     }
 
     pub fn names(&self) -> Vec<String> {
         self.files().into_keys().collect()
     }
 
-    /// What lies in the directory of temporary files.
+    /// What was written on the way to a file, or held for a moment, and is still there.
     pub fn left_overs(&self) -> usize {
-        let path = self.folder.path().join(".sluice/tmp");
-        fs::read_dir(path).expect("there is one").count()
+        match &self.ground {
+            Ground::Folder { folder, .. } => {
+                let path = folder.path().join(".sluice/tmp");
+                fs::read_dir(path).expect("there is one").count()
+            }
+            Ground::Bucket { store } => runtime().block_on(objects(store, ".sluice/locks")).len(),
+        }
     }
+}
+
+async fn objects(store: &Store, below: &str) -> BTreeMap<String, String> {
+    let listed: Vec<_> = store.list(below).try_collect().await.expect("it can be listed");
+    let mut found = BTreeMap::new();
+    for object in
+        listed.into_iter().filter(|o| !below.is_empty() || !o.name.starts_with(".sluice/"))
+    {
+        let Some((bytes, _)) = store.read_record(&object.name).await.expect("it can be read")
+        else {
+            continue;
+        };
+        found.insert(object.name, String::from_utf8_lossy(&bytes).into_owned());
+    }
+    found
 }
 
 pub fn open(root: &Path, rules: Rules) -> Directory {
@@ -155,11 +260,16 @@ pub fn named(format: &str, key: &str) -> domain::RelativePath {
     let artifact = ArtifactId::report(site, Family::Session, "1".parse().expect("an LSID"));
     let particulars = Particulars { external_key: Some(key.to_owned()), ..Particulars::default() };
     let format: FileNameFormat = format.parse().expect("a format");
-    format.render(&NameValues { artifact: &artifact, particulars: &particulars, extension: "xml" })
+    format.render(&NameValues {
+        artifact: &artifact,
+        site_label: "support",
+        particulars: &particulars,
+        extension: "xml",
+    })
 }
 
-pub fn write(directory: &Directory, item: &Delivered) -> Written {
-    let mut temporary = directory.temporary().expect("a file can be begun");
+pub fn write(directory: &Directory, item: &Delivered, name: &RelativePath) -> Written {
+    let mut temporary = directory.temporary(&item.wanted, name).expect("a file can be begun");
     temporary.append(&[Bytes::from(item.content.clone())]).expect("it can be written");
     temporary.complete(&item.wanted.stamp).expect("it is what was promised")
 }
@@ -167,6 +277,6 @@ pub fn write(directory: &Directory, item: &Delivered) -> Written {
 pub fn deliver(directory: &Directory, item: &Delivered) -> Result<Settled, DeliveryError> {
     match directory.begin(&item.wanted)? {
         Begun::Settled(settled) => Ok(settled),
-        Begun::Write => directory.finish(&item.wanted, &write(directory, item)),
+        Begun::Write(name) => directory.finish(&item.wanted, &write(directory, item, &name)),
     }
 }

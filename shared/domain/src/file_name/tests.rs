@@ -26,7 +26,8 @@ fn session() -> Particulars {
 
 fn named(format: &str, artifact: &ArtifactId, particulars: &Particulars) -> String {
     let format: FileNameFormat = format.parse().expect("a format");
-    format.render(&NameValues { artifact, particulars, extension: "flv" }).to_string()
+    let values = NameValues { artifact, site_label: "hq", particulars, extension: "flv" };
+    format.render(&values).to_string()
 }
 
 fn external(format: &str, key: &str) -> RelativePath {
@@ -42,7 +43,13 @@ fn every_kind_has_its_standard_name() {
         let key = if kind == Kind::SiteBackup { slot() } else { lsid() };
         let instance = kind.has_instances().then_some(Instance(0));
         let artifact = ArtifactId::new(site(), kind, key, instance).expect("an artifact");
-        let values = NameValues { artifact: &artifact, particulars: &session(), extension: "x" };
+        let particulars = session();
+        let values = NameValues {
+            artifact: &artifact,
+            site_label: "hq",
+            particulars: &particulars,
+            extension: "x",
+        };
         FileNameFormat::standard(kind).render(&values).to_string()
     };
     assert_eq!(
@@ -59,14 +66,46 @@ fn every_kind_has_its_standard_name() {
     );
 }
 
+/// The first seven as the vendor's guide defines them.
 #[test]
 fn every_value_is_put_in_where_it_is_named() {
-    let format = "%LSEQ%|%LSID%|%EXTERNAL_KEY%|%SESSION_TYPE%|%SUPPORT_SITE_HOST%|%INSTANCE%|\
-                  %EXTENSION%|%KIND%|%DATE%|%TIME%"
-        .replace('|', "+");
+    for (value, text) in [
+        ("LSEQ", "12"),
+        ("LSID", "aB"),
+        ("EXTERNAL_KEY", "INC-7"),
+        ("SESSION_TYPE", "support"),
+        ("SUPPORT_SITE_HOST", "support.example.com"),
+        ("INSTANCE", ""),
+        ("EXTENSION", "flv"),
+        ("SITE", "hq"),
+        ("KIND", "session-recording"),
+        ("DATE", "2026-11-22"),
+        ("TIME", "010203"),
+        ("START_YYYY", "2026"),
+        ("START_MM", "11"),
+        ("START_DD", "21"),
+        ("START_HH", "23"),
+        ("START_MIN", "58"),
+        ("START_SS", "00"),
+        ("END_YYYY", "2026"),
+        ("END_MM", "11"),
+        ("END_DD", "22"),
+        ("END_HH", "01"),
+        ("END_MIN", "02"),
+        ("END_SS", "03"),
+    ] {
+        let name = named(&format!("({value}=%{value}%)"), &recording("aB"), &session());
+        assert_eq!(name, format!("({value}={text})"));
+    }
+}
+
+#[test]
+fn a_backup_starts_and_ends_at_its_slot() {
+    let slot = "20261122T020304Z".parse().expect("a slot");
+    let format = "%START_YYYY%/%END_MM%/%START_DD%/%START_HH%%END_MIN%%START_SS% %DATE%T%TIME%";
     assert_eq!(
-        named(&format, &recording("aB"), &session()),
-        "12+aB+INC-7+support+support.example.com++flv+session-recording+2026-11-22+010203"
+        named(format, &ArtifactId::backup(site(), slot), &Particulars::default()),
+        "2026/11/22/020304 2026-11-22T020304"
     );
 }
 
@@ -91,7 +130,7 @@ fn a_format_that_is_wrong_says_where() {
     let error = |text: &str| text.parse::<FileNameFormat>().expect_err(text).to_string();
     for (format, part) in [
         ("", "empty"),
-        ("a-%LSDI%", "%LSDI% at character 3 is not known; known are %LSEQ% %LSID%"),
+        ("a-%LSDI%", "%LSDI% at character 3 is not known; known are %LSEQ% %LSID% %EXTERNAL_KEY%"),
         ("a-%lsid%", "between the percent signs at characters 3 and 8 stands \"lsid\""),
         ("%LSID-%INSTANCE%", "characters 1 and 7 stands \"LSID-\""),
         ("100%", "the percent sign at character 4 has no second one"),
@@ -200,15 +239,21 @@ proptest! {
         key in any::<String>(),
         kind in any::<String>(),
         extension in any::<String>(),
+        label in any::<String>(),
         number in any::<u32>(),
     ) {
         let particulars = Particulars {
             external_key: Some(key), session_type: Some(kind), ..Particulars::default()
         };
         let artifact = ArtifactId::report(site(), Family::Session, "1".parse().expect("an LSID"));
-        let values = NameValues { artifact: &artifact, particulars: &particulars, extension: &extension };
+        let values = NameValues {
+            artifact: &artifact,
+            site_label: &label,
+            particulars: &particulars,
+            extension: &extension,
+        };
         let format: FileNameFormat =
-            "%EXTERNAL_KEY%/%SESSION_TYPE%/%EXTERNAL_KEY%.%EXTENSION%".parse().expect("a format");
+            "%EXTERNAL_KEY%/%SESSION_TYPE%-%SITE%/%EXTERNAL_KEY%.%EXTENSION%".parse().expect("a format");
         let path = format.render(&values);
         prop_assert_eq!(&path, &format.render(&values));
         let numbered = path.numbered(number);

@@ -8,10 +8,10 @@ fn a_name_that_is_taken_is_never_taken_away() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::write(&from, "new").expect("written");
-        assert!(way.publish(&from, &to).expect("published"), "{way:?}");
+        assert!(publish(way, &from, &to).expect("published"), "{way:?}");
         assert!(!from.exists(), "{way:?}");
         fs::write(&from, "other").expect("written");
-        assert!(!way.publish(&from, &to).expect("refused"), "{way:?}");
+        assert!(!publish(way, &from, &to).expect("refused"), "{way:?}");
         assert_eq!(fs::read_to_string(&to).expect("there"), "new", "{way:?}");
         assert!(from.exists(), "{way:?}");
     }
@@ -19,7 +19,7 @@ fn a_name_that_is_taken_is_never_taken_away() {
 
 #[test]
 fn it_is_the_file_system_or_the_file_that_refuses() {
-    let fault = |errno: Errno| DiskError::new("write", Path::new("x"), errno.into()).fault();
+    let fault = |errno: Errno| PlaceError::new("write", Path::new("x"), errno.into()).fault();
     for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS, Errno::STALE, Errno::IO] {
         assert_eq!(fault(errno), Fault::FileSystem, "{errno}");
     }

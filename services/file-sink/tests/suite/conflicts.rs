@@ -3,8 +3,7 @@
 use domain::Conflict::{self, AppendNumber, Overwrite, Skip};
 use file_sink::Settled;
 
-mod stand;
-use stand::{Stand, report};
+use crate::stand::{Stand, report};
 
 const WANTED: &str = "support.example.com-support-1234.flv";
 
@@ -69,7 +68,11 @@ fn a_redelivery_is_never_a_conflict() {
         stand.deliver(&item);
         let there = Settled::AlreadyThere("a.xml".parse().expect("a path"));
         assert_eq!(stand.deliver(&item), there, "{rule}");
-        assert_eq!(stand::deliver(&stand.again(rule), &item).expect("again"), there, "{rule}");
+        assert_eq!(
+            crate::stand::deliver(&stand.again(rule), &item).expect("again"),
+            there,
+            "{rule}"
+        );
         assert_eq!(stand.names(), ["a.xml"], "{rule}");
     }
 }
@@ -155,6 +158,9 @@ fn a_release_takes_nothing_from_what_is_placed() {
 #[test]
 fn a_directory_in_the_way_is_a_name_that_is_taken() {
     let stand = Stand::new(AppendNumber);
+    if stand.is_bucket() {
+        return; // In a bucket nothing is in the way of another name.
+    }
     stand.put("a.xml/inside", "");
     let placed = stand.deliver(&report("1", "a.xml", 1, "1"));
     assert_eq!(placed, Settled::Placed("a.1.xml".parse().expect("a path")));

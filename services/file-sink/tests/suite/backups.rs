@@ -3,8 +3,7 @@
 use domain::{Conflict, Retention};
 use file_sink::{Rules, Settled};
 
-mod stand;
-use stand::{Delivered, Stand, backup, deliver, open};
+use crate::stand::{Delivered, Stand, backup, deliver};
 
 fn rules(prior: u32) -> Rules {
     Rules { conflict: Conflict::AppendNumber, retention: Retention::Prior(prior) }
@@ -72,7 +71,7 @@ fn only_files_that_we_wrote_are_ever_deleted() {
 fn a_shrunk_number_deletes_the_surplus_after_the_next_success() {
     let stand = Stand::with(rules(3));
     deliver_all(&stand, &(1..=4).map(|day| backup(day, "b")).collect::<Vec<_>>());
-    let shrunk = open(stand.folder.path(), rules(1));
+    let shrunk = stand.open(rules(1));
     let item = backup(5, "b");
     deliver(&shrunk, &item).expect("it can be delivered");
     assert_eq!(shrunk.retire(item.wanted.artifact.site()).expect("retired").len(), 3);

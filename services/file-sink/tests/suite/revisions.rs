@@ -3,8 +3,7 @@
 use domain::{Conflict, Digest};
 use file_sink::{Begun, Settled};
 
-mod stand;
-use stand::{Stand, deliver, report, write};
+use crate::stand::{Stand, deliver, report, write};
 
 #[test]
 fn a_newer_revision_replaces_its_file_in_place_whatever_the_rule() {
@@ -42,8 +41,9 @@ fn equal_content_raises_the_revision_so_that_a_late_older_one_restores_nothing()
 fn a_late_writer_leaves_the_newest_in_place() {
     let stand = Stand::new(Conflict::AppendNumber);
     let (old, new) = (report("1", "a.xml", 1, "old"), report("1", "a.xml", 2, "new"));
-    assert_eq!(stand.directory.begin(&old.wanted).expect("begun"), Begun::Write);
-    let late = write(&stand.directory, &old);
+    let begun = stand.directory.begin(&old.wanted).expect("begun");
+    assert!(matches!(begun, Begun::Write(_)));
+    let late = write(&stand.directory, &old, &old.wanted.name);
     deliver(&stand.again(Conflict::AppendNumber), &new).expect("the newer one is quicker");
     let settled = stand.directory.finish(&old.wanted, &late).expect("the older one is late");
     assert!(matches!(settled, Settled::AlreadyThere(_)));
