@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::{Conflict, DestinationId, Retention, Revision};
 
 mod bucket;
+mod copying;
 mod delivery;
 mod disk;
+mod examine;
 mod folder;
 mod identity;
 mod layout;
@@ -17,6 +19,7 @@ mod names;
 mod place;
 mod presence;
 mod retention;
+mod sidecar;
 mod syncs;
 mod temporary;
 
@@ -24,6 +27,7 @@ pub use bucket::Bucket;
 pub use delivery::{Begun, DeliveryError, Settled, Wanted};
 pub use disk::PlaceError;
 pub(crate) use disk::{BLOCK_BYTES, Fault};
+pub use examine::Found;
 pub use identity::DirectoryError;
 pub use ledger::LedgerError;
 pub use marks::RouteMarks;
@@ -48,6 +52,7 @@ pub struct Directory {
     identity: DestinationId,
     rules: Rules,
     place: Arc<dyn Place>,
+    sidecars: bool,
     ledger: Ledger,
     marks: Marks,
     /// The size of the largest file that did not fit, until one does.
@@ -141,6 +146,7 @@ impl Directory {
         Ok(Directory {
             identity,
             rules,
+            sidecars: false,
             ledger: Ledger::new(layout.clone(), Arc::clone(&place)),
             marks,
             place,
@@ -164,6 +170,20 @@ impl Directory {
             .and_then(|()| disk::find_no_clobber(&trial, "check").map_err(DirectoryError::Disk));
         let _ = std::fs::remove_dir_all(&trial);
         found
+    }
+
+    /// Whether a bucket can be written, and keeps the conditions that ledgers in buckets stand on. Leaves nothing behind.
+    ///
+    /// # Errors
+    /// When it can't be used.
+    pub fn check_bucket(bucket: &Bucket) -> Result<NoClobber, DirectoryError> {
+        bucket.check(&Layout::of_bucket(bucket.url())).map(|()| bucket.no_clobber())
+    }
+
+    /// The same, with or without a small file beside each that an auditor's tools can check it by.
+    #[must_use]
+    pub fn with_sidecars(self, sidecars: bool) -> Self {
+        Directory { sidecars, ..self }
     }
 
     /// The identity of the destination.

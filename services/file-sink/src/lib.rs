@@ -29,8 +29,9 @@ mod wiring;
 mod worker;
 
 pub use directory::{
-    Begun, Bucket, DeliveryError, Directory, DirectoryError, LedgerError, NoClobber, PlaceError,
-    Retired, RouteMarks, Rules, Settled, Temporary, Wanted, WithoutIdentity, WriteError, Written,
+    Begun, Bucket, DeliveryError, Directory, DirectoryError, Found, LedgerError, NoClobber,
+    PlaceError, Retired, RouteMarks, Rules, Settled, Temporary, Wanted, WithoutIdentity,
+    WriteError, Written,
 };
 pub use entry::{Entry, Stamp, State, UnexpectedEvent};
 pub use naming::{Naming, example_names};

@@ -175,13 +175,17 @@ async fn open_known(
     Ok(directory)
 }
 
-/// Tries a destination: whether its directory is there and can be written.
+/// Tries a destination: whether it is there and can be written.
 ///
 /// # Errors
 /// When it can't be delivered to.
 pub async fn check(target: &FilesTarget) -> Result<String, DirectoryError> {
-    let root = target.directory();
-    crate::streaming::blocking(move || Directory::check(&root)).await.map(|no_clobber| {
-        format!("{} can be written; names are taken by {}", target.url, no_clobber.as_str())
-    })
+    let no_clobber = match target.directory() {
+        Some(root) => crate::streaming::blocking(move || Directory::check(&root)).await?,
+        None => {
+            let bucket = wiring::bucket(target).await?;
+            crate::streaming::blocking(move || Directory::check_bucket(&bucket)).await?
+        }
+    };
+    Ok(format!("{} can be written; names are taken by {}", target.url, no_clobber.as_str()))
 }

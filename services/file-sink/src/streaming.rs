@@ -1,8 +1,10 @@
 //! From a stream into a temporary file, in large blocks and with flat memory.
 
+use std::fs::File;
 use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,9 @@ use crate::failure;
 
 /// How long a block may take, from staging and onto the disk.
 const BLOCK_MAX: Duration = Duration::from_secs(2 * 60);
+
+/// How often a copy's progress is looked at.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Why content did not become a file.
 pub(crate) enum Unwritten {
@@ -59,6 +64,42 @@ pub(crate) async fn write<E>(
         lease.progressed(bytes_so_far);
     }
     Ok((temporary, block.pieces))
+}
+
+/// Has the place copy a file by itself; none where it has to be written.
+pub(crate) async fn copy(
+    directory: Arc<Directory>,
+    (wanted, name): (Arc<Wanted>, RelativePath),
+    mut from: File,
+    lease: &Lease,
+) -> Result<Option<Written>, Unwritten> {
+    let progress = Arc::new(AtomicU64::new(0));
+    let copying = {
+        let progress = Arc::clone(&progress);
+        blocking(move || {
+            let copied = directory.copy(&wanted, &name, &mut from, &progress);
+            copied.map_err(|cause| {
+                let error = unwritten(&wanted, cause);
+                Unwritten::Failed(failure::of(&directory, &wanted, error))
+            })
+        })
+    };
+    let mut copying = pin!(copying);
+    let mut told = 0;
+    lease.phase("copying", BLOCK_MAX);
+    loop {
+        tokio::select! {
+            copied = &mut copying => return copied,
+            () = tokio::time::sleep(TELL_EVERY) => {
+                let now = progress.load(Ordering::Relaxed);
+                if now > told {
+                    told = now;
+                    lease.phase("copying", BLOCK_MAX);
+                    lease.progressed(now);
+                }
+            }
+        }
+    }
 }
 
 /// Ends a temporary file with its last block.

@@ -2,18 +2,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{DestinationId, Kind, Retention, SiteHost};
+use objects::Store;
 use queue::{Gate, Log, Period, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState};
 use service::Health;
 use settings::{Destination, FilesTarget, Settings};
 use staging::Staging;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::naming::Naming;
 use crate::reconcile::compare;
 use crate::streaming::blocking;
-use crate::{Directory, DirectoryError, FileSink, Rules, WithoutIdentity};
+use crate::{Bucket, Directory, DirectoryError, FileSink, Rules, WithoutIdentity};
 
-/// Opens the directory of a destination.
+/// Opens the directory or bucket of a destination.
 ///
 /// # Errors
 /// When it is not there, is not the destination that it was, or can't be written: it is down.
@@ -23,8 +25,20 @@ pub async fn open(
 ) -> Result<Arc<Directory>, DirectoryError> {
     let rules =
         Rules { conflict: target.on_conflict, retention: Retention::of(target.prior_backups) };
-    let root = target.directory();
-    blocking(move || Directory::open(&root, rules, without)).await.map(Arc::new)
+    let opened = match target.directory() {
+        Some(root) => blocking(move || Directory::open(&root, rules, without)).await,
+        None => {
+            let bucket = bucket(target).await?;
+            blocking(move || Directory::open_bucket(bucket, rules, without)).await
+        }
+    };
+    opened.map(|directory| Arc::new(directory.with_sidecars(target.sidecars)))
+}
+
+/// The bucket of a destination that is one, not tried yet.
+pub(crate) async fn bucket(target: &FilesTarget) -> Result<Bucket, DirectoryError> {
+    let store = Store::open(&target.url).await.map_err(DirectoryError::Bucket)?;
+    Ok(Bucket::new(store, target.storage_class.clone(), Handle::current()))
 }
 
 /// Delivers to one destination, whose directory is open, until told to stop.

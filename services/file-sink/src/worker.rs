@@ -8,7 +8,7 @@ use messages::Fact;
 use queue::{Delivery, Done, Failure, Lease, Log, LogError, Outcome, Task, Worker};
 use staging::{OpenError, Staging};
 
-use crate::directory::{Begun, Directory, Retired, Settled, Wanted};
+use crate::directory::{Begun, DeliveryError, Directory, Retired, Settled, Wanted, Written};
 use crate::entry::Stamp;
 use crate::failure::{self, ledger_failed};
 use crate::naming::Naming;
@@ -20,6 +20,9 @@ const RESERVE_MAX: Duration = Duration::from_secs(2 * 60);
 const OPEN_MAX: Duration = Duration::from_secs(2 * 60);
 /// How long the disk may take for what it has not written yet, and for the rename. A share may have gigabytes to send.
 const SYNC_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Smaller content is read and written in fewer steps than it takes to have it copied.
+const COPIED_BYTES_MIN: u64 = 1 << 20;
 
 /// The name in dead letters, metrics and logs.
 const NAME: &str = "file-sink";
@@ -102,6 +105,10 @@ impl FileSink {
         lease: &Lease,
     ) -> Result<Settled, Unwritten> {
         lease.phase("staging's first block", OPEN_MAX);
+        if let Some(written) = self.copied(delivery, (wanted, &name), lease).await? {
+            lease.phase("the rename", SYNC_MAX);
+            return self.finish(wanted, move |_, _| Ok(written)).await;
+        }
         let content = self.staging.open_checked(&delivery.claim).await.map_err(unopened)?;
         let directory = Arc::clone(&self.directory);
         let (temporary, rest) = streaming::write(
@@ -113,9 +120,36 @@ impl FileSink {
         )
         .await?;
         lease.phase("sync and rename", SYNC_MAX);
+        self.finish(wanted, move |directory, wanted| {
+            streaming::complete(directory, (wanted, &name), temporary, &rest)
+        })
+        .await
+    }
+
+    /// What is large and lies beside the destination is copied by the kernel, if it can.
+    async fn copied(
+        &self,
+        delivery: &Delivery,
+        (wanted, name): (&Arc<Wanted>, &RelativePath),
+        lease: &Lease,
+    ) -> Result<Option<Written>, Unwritten> {
+        if delivery.claim.size < COPIED_BYTES_MIN {
+            return Ok(None);
+        }
+        let file = self.staging.open_file(&delivery.claim).await.map_err(unopened)?;
+        let Some(file) = file else { return Ok(None) };
+        let (directory, wanted) = (Arc::clone(&self.directory), Arc::clone(wanted));
+        streaming::copy(directory, (wanted, name.clone()), file, lease).await
+    }
+
+    async fn finish(
+        &self,
+        wanted: &Arc<Wanted>,
+        written: impl FnOnce(&Directory, &Wanted) -> Result<Written, DeliveryError> + Send + 'static,
+    ) -> Result<Settled, Unwritten> {
         let wanted = Arc::clone(wanted);
         let finished = self.blocking(move |directory| {
-            streaming::complete(directory, (&wanted, &name), temporary, &rest)
+            written(directory, &wanted)
                 .and_then(|written| directory.finish(&wanted, &written))
                 .map_err(|error| failure::of(directory, &wanted, error))
         });
@@ -150,12 +184,25 @@ impl FileSink {
             Settled::AlreadyThere(_) | Settled::MovedAway(_) => None,
         };
         done.activity.extend(note.map(|(deed, note)| self.activity(wanted, deed, note)));
+        if matches!(settled, Settled::Placed(_) | Settled::AlreadyThere(_) | Settled::Adopted(_)) {
+            self.attest(wanted).await?;
+        }
         if matches!(settled, Settled::Placed(_) | Settled::AlreadyThere(_)) {
             for retired in self.retire(wanted, lease).await? {
                 done.activity.push(self.retired(retired));
             }
         }
         Ok(done)
+    }
+
+    /// What an auditor's tools check the file by.
+    async fn attest(&self, wanted: &Arc<Wanted>) -> Result<(), Failure> {
+        let wanted = Arc::clone(wanted);
+        self.blocking(move |directory| {
+            let attested = directory.attest(&wanted.artifact);
+            attested.map_err(|error| failure::of(directory, &wanted, error))
+        })
+        .await
     }
 
     /// The backups that this one outlives.

@@ -194,6 +194,24 @@ impl Store {
         Ok(Fetched { size, stream })
     }
 
+    /// Opens an object as the file that it is, with its size; none where the store is no folder.
+    ///
+    /// # Errors
+    /// When it is not there, or the store can't be read.
+    pub async fn open_file(&self, name: &str) -> Result<Option<(std::fs::File, u64)>, StoreError> {
+        if self.folder.is_none() {
+            return Ok(None);
+        }
+        let path = self.path(name)?;
+        let found =
+            self.inner.get(&path).await.map_err(|source| self.error("read", name, source))?;
+        let size = found.meta.size;
+        Ok(match found.payload {
+            GetResultPayload::File(file, _) => Some((file, size)),
+            GetResultPayload::Stream(_) => None,
+        })
+    }
+
     /// Looks at an object without reading it.
     ///
     /// # Errors

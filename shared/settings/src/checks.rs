@@ -61,6 +61,7 @@ pub(crate) fn places(
 /// Where a destination is, in a form to be compared.
 enum Place<'s> {
     Path(PathBuf),
+    Bucket(&'s str),
     Connection(&'s Secret),
 }
 
@@ -68,10 +69,9 @@ impl Place<'_> {
     fn is(&self, other: &Place<'_>) -> bool {
         match (self, other) {
             (Place::Path(one), Place::Path(other)) => one == other,
+            (Place::Bucket(one), Place::Bucket(other)) => one == other,
             (Place::Connection(one), Place::Connection(other)) => one.is_same_as(other),
-            (Place::Path(_), Place::Connection(_)) | (Place::Connection(_), Place::Path(_)) => {
-                false
-            }
+            (Place::Path(_) | Place::Bucket(_) | Place::Connection(_), _) => false,
         }
     }
 }
@@ -79,7 +79,10 @@ impl Place<'_> {
 /// The place, and the key that names it.
 fn place(target: &Target) -> (Place<'_>, &'static str) {
     match target {
-        Target::Files(files) => (Place::Path(lexical(&files.directory())), "url"),
+        Target::Files(files) => match files.directory() {
+            Some(folder) => (Place::Path(lexical(&folder)), "url"),
+            None => (Place::Bucket(&files.url), "url"),
+        },
         Target::Sql(sql) => match &sql.engine {
             SqlEngine::SqlServer { connection } => (Place::Connection(connection), "connection"),
             SqlEngine::Sqlite { path } => (Place::Path(lexical(path)), "path"),

@@ -27,11 +27,15 @@ pub enum Target {
     Sql(SqlTarget),
 }
 
-/// A folder, local or on a mounted share.
+/// A folder, local or on a mounted share, or a bucket.
 #[derive(Debug, Clone)]
 pub struct FilesTarget {
-    /// `file:///` and an absolute path.
+    /// `file:///` and an absolute path, or `s3://`, `az://`, `gs://` and a bucket, perhaps with a prefix.
     pub url: String,
+    /// The storage class, or access tier, that a bucket's files get; none leaves it to the bucket.
+    pub storage_class: Option<String>,
+    /// Whether a small file with its digest lies beside each file.
+    pub sidecars: bool,
     /// How files are named.
     pub formats: Formats,
     /// What happens when two different artifacts want one name.
@@ -117,9 +121,9 @@ impl Target {
 }
 
 impl FilesTarget {
-    /// The folder that the URL names.
-    pub fn directory(&self) -> PathBuf {
-        url::file(&self.url).expect("the URL was checked when the settings were read")
+    /// The folder that the URL names; none of a bucket.
+    pub fn directory(&self) -> Option<PathBuf> {
+        url::file(&self.url).ok()
     }
 }
 

@@ -13,7 +13,8 @@ enum Type {
     Sqlite,
 }
 
-const FILES_KEYS: [&str; 5] = ["url", "file_name", "file_names", "on_conflict", "prior_backups"];
+const FILES_KEYS: [&str; 7] =
+    ["url", "file_name", "file_names", "on_conflict", "prior_backups", "storage_class", "sidecars"];
 const SQL_SERVER_KEYS: [&str; 4] =
     ["connection", "store_system_information", "batch_sessions_max", "migrate_at_start"];
 const SQLITE_KEYS: [&str; 4] =
@@ -59,13 +60,21 @@ impl Destination {
 }
 
 fn files(table: &mut TableReader<'_>) -> Option<FilesTarget> {
-    let url = table.required("url", |value| value.checked(|text| url::file(text).map(drop)));
+    let url = table.required("url", |value| value.checked(url::place));
     let given = table.optional("file_name", |value| value.parsed::<FileNameFormat>());
     let overrides = table.optional("file_names", formats_by_kind);
     let on_conflict = table.optional("on_conflict", |value| value.one_of(&Conflict::ALL));
     let prior_backups = table.optional("prior_backups", |value| value.number(0..=10_000));
+    let storage_class = table.optional("storage_class", |value| value.filled_text());
+    let sidecars = table.optional("sidecars", |value| value.boolean());
+    let is_folder = url.is_some_and(|url| url.starts_with("file:"));
+    if is_folder {
+        table.refuse("storage_class", "goes only with a bucket", "a folder has no storage classes");
+    }
     Some(FilesTarget {
-        url: url?.to_owned(),
+        url: if is_folder { url? } else { url?.trim_end_matches('/') }.to_owned(),
+        storage_class,
+        sidecars: sidecars.unwrap_or(false),
         formats: Formats::new(given.as_ref(), overrides.unwrap_or_default()),
         on_conflict: on_conflict.unwrap_or(Conflict::AppendNumber),
         prior_backups,

@@ -27,13 +27,38 @@ pub(crate) fn servers(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A place for files: a folder, or a bucket with perhaps a prefix in it.
+pub(crate) fn place(text: &str) -> Result<(), String> {
+    match parts(text)? {
+        ("file", _) => file(text).map(drop),
+        ("s3" | "az" | "gs", rest) => bucket(text, rest),
+        (scheme, _) => Err(format!(
+            "{scheme}:// is none of file://, s3:// (S3), az:// (Azure Blob), gs:// (Google)"
+        )),
+    }
+}
+
+fn bucket(text: &str, rest: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let mut names = rest.strip_suffix('/').unwrap_or(rest).split('/');
+    if names.clone().any(|name| name.is_empty() || [".", ".."].contains(&name)) {
+        return Err(format!(
+            "{text:?} needs the name of a bucket, and then perhaps a prefix, without empty parts"
+        ));
+    }
+    match names.find(|name| !name.chars().all(plain)) {
+        Some(name) => {
+            Err(format!("{name:?} in {text:?} holds more than letters, digits, '-', '.' and '_'"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The folder that a `file:///` URL names.
 pub(crate) fn file(text: &str) -> Result<PathBuf, String> {
     let (scheme, rest) = parts(text)?;
     if scheme != "file" {
-        return Err(format!(
-            "{scheme}:// is not in this version: file:/// and an absolute path is"
-        ));
+        return Err(format!("{scheme}:// is not meant here: file:/// and an absolute path is"));
     }
     if !rest.starts_with('/') {
         return Err(format!(
@@ -137,6 +162,24 @@ mod tests {
         assert_eq!(folder("file:///srv//a/"), PathBuf::from("/srv/a"));
         assert_eq!(folder("file:///srv/a%20b"), PathBuf::from("/srv/a b"));
         assert_eq!(folder("file:///srv/é@b"), PathBuf::from("/srv/é@b"));
+    }
+
+    #[test]
+    fn a_place_is_a_folder_or_a_bucket_with_a_prefix() {
+        for text in ["file:///srv/a", "s3://bucket", "az://box/archive/2026", "gs://a.b_c/x/"] {
+            assert_eq!(place(text), Ok(()), "{text}");
+        }
+        for text in [
+            "ftp://a/b",
+            "s3://",
+            "s3:///a",
+            "s3://a//b",
+            "s3://a/../b",
+            "s3://a/b?c",
+            "s3://key:secret@a/b",
+        ] {
+            assert!(place(text).is_err(), "{text}");
+        }
     }
 
     #[test]

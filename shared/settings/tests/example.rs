@@ -30,7 +30,7 @@ fn the_example_is_right_and_warns_of_nothing() {
     let labels: Vec<&str> = settings.sites.iter().map(|site| site.label.as_str()).collect();
     assert_eq!(labels, ["hq", "support"]);
     let labels: Vec<&str> = settings.destinations.iter().map(|d| d.label.as_str()).collect();
-    assert_eq!(labels, ["archive", "warehouse", "local"]);
+    assert_eq!(labels, ["archive", "cold", "warehouse", "local"]);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn the_defaults_are_those_that_the_example_names() {
     assert_eq!(limits(bare).3, Duration::from_secs(90 * 86_400));
     let workers = |settings: &Settings, at: usize| settings.destinations[at].workers;
     assert_eq!(workers(&settings, 0), workers(&named, 0));
-    assert_eq!(workers(&settings, 1), workers(&named, 1));
+    assert_eq!(workers(&settings, 1), workers(&named, 2));
     assert_eq!(settings.log.prefix, named.log.prefix);
     assert_eq!(settings.retry, named.retry);
     assert_eq!(settings.time_zone, chrono_tz::Tz::UTC);

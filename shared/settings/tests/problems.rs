@@ -332,8 +332,12 @@ fn schedules_that_cannot_be_kept_are_named() {
 fn file_settings_that_make_no_sense_are_named() {
     let url = "\"file:///srv/archive\"";
     assert_one(
-        &with("\"s3://bucket\"", url),
-        "9:7: `url`: s3:// is not in this version: file:/// and an absolute path is",
+        &with("\"ftp://server/folder\"", url),
+        "9:7: `url`: ftp:// is none of file://, s3:// (S3), az:// (Azure Blob), gs:// (Google)",
+    );
+    assert_one(
+        &with("\"file:///a\"\nstorage_class = \"COLD\"", url),
+        "10:1: `storage_class` goes only with a bucket\n  help: a folder has no storage classes",
     );
     assert_one(
         &with("\"replace\"", url).replacen("url =", "url = \"file:///a\"\non_conflict =", 1),

@@ -153,6 +153,20 @@ impl Place for Bucket {
             .map_err(|cause| PlaceError::of_bucket("list", folder, cause))
     }
 
+    fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError> {
+        let mut listed = self.0.store.list("");
+        let ledger = format!("{}/", domain::RelativePath::LEDGER);
+        self.wait(async {
+            while let Some(object) = listed.try_next().await? {
+                if !object.name.starts_with(&ledger) {
+                    tell(object.name);
+                }
+            }
+            Ok(())
+        })
+        .map_err(|cause| PlaceError::of_bucket("list", Path::new(self.url()), cause))
+    }
+
     fn look(&self, file: &Path) -> Result<Standing, PlaceError> {
         match self.wait(self.0.store.head(self.name(file)?)) {
             Ok(object) => Ok(Standing::File { size: object.size }),

@@ -252,6 +252,31 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<String>, PlaceError> {
         .map_err(failed)
 }
 
+/// The files below a directory, with `/` between the parts of their names; nothing of the ledger.
+pub(crate) fn files(
+    root: &Path,
+    ledger: &Path,
+    tell: &mut dyn FnMut(String),
+) -> Result<(), PlaceError> {
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let failed = |cause| PlaceError::new("list", &folder, cause);
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            if path == ledger {
+                continue;
+            }
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push(path);
+            } else if let Ok(name) = path.strip_prefix(root) {
+                tell(name.to_string_lossy().into_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The bytes that are free for us on the file system of this path.
 pub(crate) fn free_bytes(path: &Path) -> Result<u64, PlaceError> {
     let found = rustix::fs::statvfs(path);

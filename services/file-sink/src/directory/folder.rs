@@ -2,10 +2,12 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use domain::Digest;
 
+use crate::directory::copying;
 use crate::directory::delivery::Wanted;
 use crate::directory::disk::{self, PlaceError};
 use crate::directory::layout::{Key, Layout};
@@ -118,6 +120,10 @@ impl Place for Folder {
         disk::names(folder)
     }
 
+    fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError> {
+        disk::files(self.ways.layout.root(), self.ways.layout.ledger(), tell)
+    }
+
     fn look(&self, file: &Path) -> Result<Standing, PlaceError> {
         disk::look(file)
     }
@@ -165,6 +171,18 @@ struct Half {
 }
 
 impl Writing for Half {
+    fn copy(
+        &mut self,
+        from: &mut File,
+        progress: &AtomicU64,
+    ) -> Result<Option<(u64, Digest)>, PlaceError> {
+        let copied = copying::copy(from, &mut self.file, progress);
+        let (size, digest, way) =
+            copied.map_err(|cause| PlaceError::new("copy to", &self.path, cause))?;
+        tracing::debug!(size, ?way, "copied");
+        Ok(Some((size, digest)))
+    }
+
     fn append(&mut self, piece: Bytes) -> Result<(), PlaceError> {
         let written = self.file.write_all(&piece);
         written.map_err(|cause| PlaceError::new("write", &self.path, cause))

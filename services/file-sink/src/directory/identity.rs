@@ -55,6 +55,9 @@ pub enum DirectoryError {
         /// What is needed.
         wanted_bytes: u64,
     },
+    /// A bucket that can't be reached with what the environment says.
+    #[error("the bucket can't be used")]
+    Bucket(#[source] objects::OpenError),
     /// A bucket that does not do what ledgers in buckets stand on.
     #[error(
         "{} ignores the conditions of conditional writes, so that two workers would write over each other's files: \

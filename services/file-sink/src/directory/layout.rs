@@ -2,6 +2,9 @@ use std::path::{Path, PathBuf};
 
 use domain::{ArtifactId, Digest, RelativePath, SiteHost, Slot};
 
+/// What the name of a sidecar has at its end.
+pub(crate) const SIDECAR: &str = ".sha256";
+
 /// Where things lie in a destination's directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -67,6 +70,12 @@ impl Layout {
     /// The file of this name.
     pub(crate) fn file(&self, name: &RelativePath) -> PathBuf {
         self.root.join(name.as_path())
+    }
+
+    /// What tells the digest of the file of this name, if there is room for it in the name.
+    pub(crate) fn sidecar(&self, name: &RelativePath) -> Option<PathBuf> {
+        let sidecar: RelativePath = format!("{name}{SIDECAR}").parse().ok()?;
+        Some(self.file(&sidecar))
     }
 
     /// The directory of the ledger.

@@ -1,7 +1,9 @@
 //! What a destination's files and its ledger lie in: a directory, or a bucket.
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use domain::Digest;
@@ -42,6 +44,9 @@ pub(crate) trait Place: Debug + Send + Sync {
     /// The names in a folder of records; none where there is no folder.
     fn names(&self, folder: &Path) -> Result<Vec<String>, PlaceError>;
 
+    /// The files that are there, without the ledger. Memory is bounded by what lies in one folder.
+    fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError>;
+
     /// Looks what stands under the name of a file.
     fn look(&self, file: &Path) -> Result<Standing, PlaceError>;
 
@@ -66,6 +71,16 @@ pub(crate) trait Place: Debug + Send + Sync {
 
 /// Content on its way to its name. Dropped before it has one, it leaves nothing.
 pub(crate) trait Writing: Debug + Send {
+    /// Takes all from a file, where that is cheaper than to append it; says its size and its digest. `progress` counts
+    /// bytes. None where it has to be appended.
+    fn copy(
+        &mut self,
+        _from: &mut File,
+        _progress: &AtomicU64,
+    ) -> Result<Option<(u64, Digest)>, PlaceError> {
+        Ok(None)
+    }
+
     /// Adds what comes next.
     fn append(&mut self, piece: Bytes) -> Result<(), PlaceError>;
 

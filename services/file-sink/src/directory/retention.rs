@@ -107,6 +107,7 @@ impl Directory {
             return Ok(false);
         }
         self.place.remove_file(&path)?;
+        self.remove_sidecar(name)?;
         Ok(true)
     }
 }

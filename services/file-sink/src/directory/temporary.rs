@@ -1,4 +1,6 @@
+use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -60,6 +62,47 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Takes content from a file by the cheapest way there is, checks it as it lies there, and waits until it survives a
+    /// loss of power. None where it has to be appended to a temporary file.
+    ///
+    /// # Errors
+    /// When it is not what was promised, or the place refuses.
+    pub fn copy(
+        &self,
+        wanted: &Wanted,
+        name: &RelativePath,
+        from: &mut File,
+        progress: &AtomicU64,
+    ) -> Result<Option<Written>, WriteError> {
+        let begun = self.place.begin(&self.layout.file(name), wanted);
+        let mut writing = begun.map_err(WriteError::Disk)?;
+        match writing.copy(from, progress).map_err(WriteError::Disk)? {
+            None => Ok(None),
+            Some((size, digest)) => whole(writing, size, digest, &wanted.stamp).map(Some),
+        }
+    }
+}
+
+/// Checks what came, and waits until it survives a loss of power.
+fn whole(
+    mut writing: Box<dyn Writing>,
+    size: u64,
+    digest: Digest,
+    stamp: &Stamp,
+) -> Result<Written, WriteError> {
+    if size != stamp.size || digest != stamp.digest {
+        return Err(WriteError::Differs {
+            size,
+            size_wanted: stamp.size,
+            digest,
+            digest_wanted: stamp.digest,
+        });
+    }
+    writing.sync().map_err(WriteError::Disk)?;
+    Ok(Written { writing: Mutex::new(writing), stamp: *stamp })
+}
+
 impl Temporary {
     /// Adds what comes next.
     ///
@@ -78,18 +121,8 @@ impl Temporary {
     ///
     /// # Errors
     /// When it is not what was promised, or the place refuses.
-    pub fn complete(mut self, stamp: &Stamp) -> Result<Written, WriteError> {
-        let digest = Digest::finish(self.hasher);
-        if self.size != stamp.size || digest != stamp.digest {
-            return Err(WriteError::Differs {
-                size: self.size,
-                size_wanted: stamp.size,
-                digest,
-                digest_wanted: stamp.digest,
-            });
-        }
-        self.writing.sync().map_err(WriteError::Disk)?;
-        Ok(Written { writing: Mutex::new(self.writing), stamp: *stamp })
+    pub fn complete(self, stamp: &Stamp) -> Result<Written, WriteError> {
+        whole(self.writing, self.size, Digest::finish(self.hasher), stamp)
     }
 }
 

@@ -31,8 +31,11 @@ pub struct Stand {
 
 pub enum Ground {
     Folder { folder: TempDir, no_clobber: Option<NoClobber> },
-    Bucket { store: Store },
+    Bucket { store: Store, bucket: object_stores::Bucket },
 }
+
+/// Where a process that a test starts finds the destination of that test.
+const ELSEWHERE: &str = "SLUICE_TEST_ELSEWHERE";
 
 pub fn rules(conflict: Conflict) -> Rules {
     Rules { conflict, retention: Retention::All }
@@ -43,25 +46,47 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Runtime::new().expect("a runtime can be made"))
 }
 
+/// Whether the tests run on another ground than a directory of their own machine.
+pub fn is_elsewhere() -> bool {
+    std::env::var_os(GROUND).is_some()
+}
+
+fn no_clobber_of_tests() -> Option<NoClobber> {
+    match std::env::var(GROUND).as_deref() {
+        Err(_) => None,
+        Ok("link") => Some(NoClobber::Link),
+        Ok("create-and-rename") => Some(NoClobber::CreateAndRename),
+        Ok(other) => panic!("{other} is no ground to test on"),
+    }
+}
+
 impl Ground {
     pub fn of_tests() -> Self {
         let folder = |no_clobber| {
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            // The other ways to take a name are tried in memory, where no disk is waited for.
+            let memory = Path::new("/dev/shm");
+            let folder = match is_elsewhere() && memory.is_dir() {
+                true => tempfile::tempdir_in(memory),
+                false => tempfile::tempdir(),
+            };
+            let folder = folder.expect("a temporary folder can be made");
             Ground::Folder { folder, no_clobber }
         };
         let bucket = |stand_in: Option<&StandIn>| {
             let bucket = stand_in.expect("its test looked for it").bucket();
-            let store = Store::open_bucket(&bucket.url, bucket.settings).expect("a bucket");
-            Ground::Bucket { store }
+            Ground::of_bucket(bucket)
         };
         match std::env::var(GROUND).as_deref() {
-            Err(_) => folder(None),
-            Ok("link") => folder(Some(NoClobber::Link)),
-            Ok("create-and-rename") => folder(Some(NoClobber::CreateAndRename)),
             Ok("s3") => bucket(StandIn::s3()),
             Ok("azure") => bucket(StandIn::azure()),
-            Ok(other) => panic!("{other} is no ground to test on"),
+            _ => folder(no_clobber_of_tests()),
         }
+    }
+
+    fn of_bucket(bucket: object_stores::Bucket) -> Self {
+        let settings = bucket.settings.clone();
+        let store = Store::open_bucket(&bucket.url, settings).expect("a bucket");
+        Ground::Bucket { store, bucket }
     }
 
     pub fn open(&self, rules: Rules) -> Directory {
@@ -69,7 +94,7 @@ impl Ground {
             Ground::Folder { folder, no_clobber } => {
                 Directory::open_with(folder.path(), rules, WithoutIdentity::New, *no_clobber)
             }
-            Ground::Bucket { store } => {
+            Ground::Bucket { store, .. } => {
                 let bucket = Bucket::new(store.clone(), None, runtime().handle().clone());
                 Directory::open_bucket(bucket, rules, WithoutIdentity::New)
             }
@@ -78,7 +103,40 @@ impl Ground {
     }
 }
 
+/// Opens the destination of the test that started this process, if one did.
+pub fn open_elsewhere(rules: Rules) -> Option<Directory> {
+    let told = std::env::var(ELSEWHERE).ok()?;
+    let mut lines = told.lines();
+    let url = lines.next().expect("a place").to_owned();
+    let Some((_, path)) = url.split_once("file:") else {
+        let settings = lines.map(|line| {
+            let (name, value) = line.split_once('=').expect("a pair");
+            (name.to_owned(), value.to_owned())
+        });
+        let bucket = object_stores::Bucket { url, settings: settings.collect() };
+        return Some(Ground::of_bucket(bucket).open(rules));
+    };
+    let no_clobber = no_clobber_of_tests();
+    let opened = Directory::open_with(Path::new(path), rules, WithoutIdentity::New, no_clobber);
+    Some(opened.expect("the destination can be opened"))
+}
+
 impl Stand {
+    /// A program that is told where this destination is.
+    pub fn command(&self) -> std::process::Command {
+        let told = match &self.ground {
+            Ground::Folder { folder, .. } => format!("file:{}", folder.path().display()),
+            Ground::Bucket { bucket, .. } => {
+                let pairs = bucket.settings.iter().map(|(name, value)| format!("\n{name}={value}"));
+                format!("{}{}", bucket.url, pairs.collect::<String>())
+            }
+        };
+        let mut command =
+            std::process::Command::new(std::env::current_exe().expect("this program"));
+        command.env(ELSEWHERE, told);
+        command
+    }
+
     pub fn new(conflict: Conflict) -> Self {
         Stand::with(rules(conflict))
     }
@@ -122,7 +180,7 @@ impl Stand {
                 fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
                 fs::write(path, content).expect("a file can be written");
             }
-            Ground::Bucket { store } => {
+            Ground::Bucket { store, .. } => {
                 let bytes = Bytes::from(content.to_owned());
                 runtime().block_on(store.put_small(name, bytes, false)).expect("it is written");
             }
@@ -136,7 +194,7 @@ impl Stand {
     pub fn remove(&self, name: &str) {
         match &self.ground {
             Ground::Folder { folder, .. } => fs::remove_file(folder.path().join(name)).expect(name),
-            Ground::Bucket { store } => runtime().block_on(store.delete(name)).expect(name),
+            Ground::Bucket { store, .. } => runtime().block_on(store.delete(name)).expect(name),
         }
     }
 
@@ -144,7 +202,7 @@ impl Stand {
     pub fn files(&self) -> BTreeMap<String, String> {
         match &self.ground {
             Ground::Folder { folder, .. } => files(folder.path()),
-            Ground::Bucket { store } => runtime().block_on(objects(store, "")),
+            Ground::Bucket { store, .. } => runtime().block_on(objects(store, "")),
         }
     }
 
@@ -159,7 +217,9 @@ impl Stand {
                 let path = folder.path().join(".sluice/tmp");
                 fs::read_dir(path).expect("there is one").count()
             }
-            Ground::Bucket { store } => runtime().block_on(objects(store, ".sluice/locks")).len(),
+            Ground::Bucket { store, .. } => {
+                runtime().block_on(objects(store, ".sluice/locks")).len()
+            }
         }
     }
 }

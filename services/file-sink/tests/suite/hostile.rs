@@ -44,6 +44,9 @@ fn nothing_leaves_the_directory_and_nothing_collides() {
     ];
     for format in ["%EXTERNAL_KEY%", "%EXTERNAL_KEY%/%EXTERNAL_KEY%.%EXTENSION%"] {
         let stand = Stand::new(Conflict::AppendNumber);
+        if stand.is_bucket() && !format.contains('/') {
+            continue; // Each costs many requests; the longer one asks for more.
+        }
         for (at, key) in keys.iter().enumerate() {
             let name = named(format, key);
             let lsid = format!("{format}{at}");

@@ -8,11 +8,15 @@ use object_stores::StandIn;
 #[path = "../stand/mod.rs"]
 mod stand;
 
+mod archive;
 mod backups;
 mod conflicts;
+mod examined;
+mod guide;
 mod hostile;
 mod racing;
 mod revisions;
+mod sidecars;
 
 /// Runs the other tests on another ground.
 fn everything_on(ground: &str) {

@@ -1,99 +1,13 @@
 //! The worker, with a real log and a real staging.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
 use chrono::Utc;
-use domain::facts::{Again, AgainMode, ArtifactStaged, Asked, Cause, ClaimCheck, Deed};
-use domain::{ArtifactId, Conflict, Digest, Family, Particulars};
-use file_sink::{FileSink, Naming};
+use domain::Conflict;
+use domain::facts::{Again, AgainMode, Asked, Deed};
 use messages::Fact;
-use nats_server::NatsServer;
-use queue::{Done, Failure, Lease, Log, LogOptions, Origin, Task, Worker as _};
-use settings::Formats;
-use staging::Staging;
-use tempfile::TempDir;
+use queue::{Done, Failure, Worker as _};
 
-mod stand;
-use stand::{files, open, rules};
-
-/// A log, a staging and a destination, with a sink between them.
-struct House {
-    log: Log,
-    staging: Staging,
-    staged: TempDir,
-    destination: TempDir,
-    sink: FileSink,
-}
-
-impl House {
-    async fn build() -> Self {
-        let server = NatsServer::shared();
-        let options = LogOptions {
-            prefix: server.fresh_prefix(),
-            ..LogOptions::plain(&server.url(), "file-sink-test")
-        };
-        let log = Log::connect(&options).await.expect("the server is there");
-        let staged = tempfile::tempdir().expect("a folder");
-        let url = format!("file://{}", staged.path().display());
-        let staging = Staging::open(&url).await.expect("a folder can be staging");
-        let destination = tempfile::tempdir().expect("a folder");
-        let directory = Arc::new(open(destination.path(), rules(Conflict::AppendNumber)));
-        let format = "%LSID%.%EXTENSION%".parse().expect("a format");
-        let formats = Formats::new(Some(&format), [].into());
-        let naming = Naming::new(formats, [].into());
-        let sink = FileSink::new(log.clone(), staging.clone(), directory, naming);
-        House { log, staging, staged, destination, sink }
-    }
-
-    /// Stages this content, and says so in the log.
-    async fn stage(&self, lsid: &str, content: &[u8]) -> Task {
-        let site = "support.example.com".parse().expect("a host");
-        let artifact = ArtifactId::report(site, Family::Session, lsid.parse().expect("an LSID"));
-        let piece = Bytes::copy_from_slice(content);
-        let pieces = futures::stream::iter([Ok::<_, std::io::Error>(piece)]);
-        let staged = self.staging.put(&artifact, "xml", pieces).await.expect("it can be staged");
-        let fact = Fact::ArtifactStaged(ArtifactStaged {
-            artifact,
-            claim: ClaimCheck {
-                object: staged.object,
-                size: staged.size,
-                digest: staged.digest,
-                content: Digest::of(content),
-                extension: "xml".to_owned(),
-            },
-            particulars: Particulars::default(),
-            staged_at: Utc::now(),
-            cause: Cause { subject: "x".to_owned(), sequence: 1 },
-            revision: None,
-        });
-        let sequence = self.log.publish(&fact).await.expect("it can be published");
-        task(fact, sequence)
-    }
-
-    async fn work(&self, task: &Task) -> Result<Done, Failure> {
-        let lease = Lease::new("test", Duration::from_secs(60));
-        let mut outcomes = self.sink.work(std::slice::from_ref(task), &lease).await?;
-        outcomes.pop().expect("one outcome for one task")
-    }
-
-    fn files(&self) -> Vec<(String, usize)> {
-        let files = files(self.destination.path());
-        files.into_iter().map(|(name, content)| (name, content.len())).collect()
-    }
-}
-
-fn task(fact: Fact, sequence: u64) -> Task {
-    let origin = Origin {
-        stream: "ARTIFACTS".to_owned(),
-        subject: "x".to_owned(),
-        sequence,
-        published_at: Utc::now(),
-        route: "deliver".to_owned(),
-    };
-    Task { fact, origin }
-}
+use crate::house::{House, task};
+use crate::stand::{self, rules};
 
 fn deeds(done: &Done) -> Vec<(Deed, &str)> {
     done.activity.iter().map(|activity| (activity.deed, activity.note.as_str())).collect()
@@ -111,11 +25,19 @@ async fn a_staged_artifact_becomes_a_file_and_a_redelivery_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_large_goes_block_by_block() {
+async fn what_is_large_is_copied_whole_and_not_at_all_if_it_was_damaged() {
     let house = House::build().await;
     let content: Vec<u8> = (0..5_000_000_u32).map(|at| (at % 90) as u8 + 32).collect();
-    let task = house.stage("large", &content).await;
-    house.work(&task).await.expect("delivered");
+    let (whole, damaged) = (house.stage("large", &content).await, house.stage("2", &content).await);
+    house.work(&whole).await.expect("delivered");
+    let Fact::ArtifactStaged(staged) = &damaged.fact else { unreachable!("it is one") };
+    let mut other = content.clone();
+    other[4_000_000] ^= 1;
+    let path = house.staged.path().join(&staged.claim.object);
+    std::fs::write(path, other).expect("it can be damaged");
+    assert!(matches!(house.work(&damaged).await, Err(Failure::Retry(_))));
+    let file = std::fs::read(house.destination.path().join("large.xml")).expect("it is there");
+    assert!(file == content);
     assert_eq!(house.files(), [("large.xml".to_owned(), content.len())]);
 }
 

@@ -1,0 +1,68 @@
+use domain::{ArtifactId, RelativePath};
+
+use crate::directory::delivery::DeliveryError;
+use crate::directory::disk::PlaceError;
+use crate::directory::layout::Key;
+use crate::directory::place::{Sort, Standing};
+use crate::directory::{Directory, LedgerError};
+use crate::entry::{Entry, State};
+
+/// What each of our sidecars begins with; `sha256sum --check` passes over such lines.
+const OURS: &str = "# sluice";
+
+impl Directory {
+    /// Lays a sidecar beside an artifact's file, if the destination is to have them and it lacks it. A file of that
+    /// name that is not ours is left alone.
+    ///
+    /// # Errors
+    /// When the ledger or the sidecar can't be used. Called again, it goes on.
+    pub fn attest(&self, artifact: &ArtifactId) -> Result<(), DeliveryError> {
+        if !self.sidecars {
+            return Ok(());
+        }
+        let ledger = |cause| DeliveryError::Ledger { artifact: Box::new(artifact.clone()), cause };
+        let key = Key::of_artifact(artifact);
+        let turn = self.place.turn(Sort::Artifact, &key);
+        let _turn = turn.map_err(|cause| ledger(LedgerError::Disk(cause)))?;
+        let Some(entry) = self.ledger.entry(&key).map_err(ledger)? else { return Ok(()) };
+        let (State::Placed { name } | State::Adopted { name }) = &entry.state else {
+            return Ok(());
+        };
+        self.lay_sidecar(&entry, name).map_err(|cause| DeliveryError::File {
+            artifact: Box::new(artifact.clone()),
+            name: name.clone(),
+            cause,
+        })
+    }
+
+    fn lay_sidecar(&self, entry: &Entry, name: &RelativePath) -> Result<(), PlaceError> {
+        let Some(path) = self.layout.sidecar(name) else { return Ok(()) };
+        let text = text(entry, name);
+        match self.place.read(&path)? {
+            Some(there) if there == text.as_bytes() || !there.starts_with(OURS.as_bytes()) => {
+                Ok(())
+            }
+            // A person may have moved the file away.
+            _ if self.place.look(&self.layout.file(name))? == Standing::Nothing => Ok(()),
+            _ => self.place.replace(&path, text.as_bytes(), true),
+        }
+    }
+
+    /// Removes the sidecar of a file that is gone, if it is ours.
+    pub(super) fn remove_sidecar(&self, name: &RelativePath) -> Result<(), PlaceError> {
+        let Some(path) = self.layout.sidecar(name).filter(|_| self.sidecars) else { return Ok(()) };
+        match self.place.read(&path)? {
+            Some(there) if there.starts_with(OURS.as_bytes()) => self.place.remove_file(&path),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn text(entry: &Entry, name: &RelativePath) -> String {
+    let Entry { artifact, stamp, .. } = entry;
+    let (_, file) = name.split();
+    format!(
+        "{OURS}: {artifact}\n# {} bytes, revision {}\n{}  {file}\n",
+        stamp.size, stamp.revision, stamp.digest
+    )
+}

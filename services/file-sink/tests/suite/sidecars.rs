@@ -1,0 +1,57 @@
+//! The small files that an auditor's tools check the others by.
+
+use domain::{Conflict, Digest, Retention};
+use file_sink::{Directory, Rules};
+
+use crate::stand::{Delivered, Stand, backup, deliver, report, rules};
+
+fn attested(stand: &Stand, rules: Rules, items: &[Delivered]) -> Directory {
+    let directory = stand.open(rules).with_sidecars(true);
+    for item in items {
+        deliver(&directory, item).expect("it can be delivered");
+        directory.attest(&item.wanted.artifact).expect("it can be attested");
+        directory.retire(item.wanted.artifact.site()).expect("old ones can be retired");
+    }
+    directory
+}
+
+#[test]
+fn each_file_has_its_digest_beside_it_as_sha256sum_reads_it() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    let item = report("1", "a/b.xml", 1, "one");
+    attested(&stand, rules(Conflict::AppendNumber), &[item.clone(), item]);
+    assert_eq!(stand.names(), ["a/b.xml", "a/b.xml.sha256"]);
+    let sidecar = stand.read("a/b.xml.sha256");
+    let last = sidecar.lines().last().expect("it says something");
+    assert_eq!(last, format!("{}  b.xml", Digest::of(b"one")));
+    assert!(sidecar.starts_with("# sluice: session-data 1 of support.example.com\n# 3 bytes"));
+    if !stand.is_bucket() {
+        let check = std::process::Command::new("sha256sum")
+            .args(["--check", "--strict", "b.xml.sha256"])
+            .current_dir(stand.folder().join("a"))
+            .output();
+        assert!(check.is_ok_and(|check| check.status.success()));
+    }
+}
+
+#[test]
+fn a_newer_revision_has_its_own_and_nobody_elses_file_is_touched() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    stand.put("b.xml.sha256", "somebody else's");
+    let items = [
+        report("1", "a.xml", 1, "one"),
+        report("1", "a.xml", 2, "two"),
+        report("2", "b.xml", 3, "b"),
+    ];
+    attested(&stand, rules(Conflict::AppendNumber), &items);
+    assert!(stand.read("a.xml.sha256").contains(&Digest::of(b"two").to_string()));
+    assert_eq!(stand.read("b.xml.sha256"), "somebody else's");
+}
+
+#[test]
+fn a_retired_backup_takes_its_own_with_it() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    let rules = Rules { conflict: Conflict::AppendNumber, retention: Retention::Prior(0) };
+    attested(&stand, rules, &[backup(1, "one"), backup(2, "two")]);
+    assert_eq!(stand.names(), ["backup-02.nsb", "backup-02.nsb.sha256"]);
+}

@@ -1,0 +1,155 @@
+//! Shares that are full, or not there. They need the right to mount; without it these tests say that they were skipped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use domain::Conflict;
+use file_sink::{Directory, DirectoryError, WithoutIdentity};
+use queue::{Failure, Worker as _};
+use tempfile::TempDir;
+
+use crate::house::House;
+use crate::stand::{open, rules};
+
+/// A mount that ends with this value.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(arguments: &[&str], on: &Path) -> Option<Mount> {
+        let mounted = Command::new("mount").args(arguments).arg(on).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Mount(on.to_owned()));
+        }
+        println!("skipped: nothing can be mounted here");
+        None
+    }
+
+    fn tmpfs(mib: u32, on: &Path) -> Option<Mount> {
+        Mount::new(&["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"], on)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Also while files are open in it, as when a cable is pulled.
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_at_each_tenth_of_a_file_gets_it_whole_when_there_is_room() {
+    let point = tempfile::tempdir().expect("a folder");
+    let Some(_mount) = Mount::tmpfs(24, point.path()) else { return };
+    let root = point.path().to_owned();
+    let directory = open(&root, rules(Conflict::AppendNumber));
+    let house = House::with(tempfile::tempdir().expect("a folder"), directory).await;
+    for tenth in 0..10 {
+        let lsid = format!("at-{tenth}");
+        let content: Vec<u8> = (0..5 * MIB).map(|at| (at % 249) as u8).collect();
+        let task = house.stage(&lsid, &content).await;
+        let ballast = root.join("ballast");
+        fill(&ballast, &root, content.len() as u64 * tenth / 10);
+        let refused = house.work(&task).await;
+        assert!(matches!(refused, Err(Failure::Down(_))), "{tenth}: {refused:?}");
+        assert!(house.sink.probe().await.is_err(), "{tenth}: it is still full");
+        assert!(!root.join(format!("{lsid}.xml")).exists(), "{tenth}");
+        fs::remove_file(&ballast).expect("it is there");
+        house.sink.probe().await.expect("there is room");
+        house.work(&task).await.expect("delivered");
+        let file = root.join(format!("{lsid}.xml"));
+        assert!(fs::read(&file).expect("it is there") == content, "{tenth}");
+        fs::remove_file(&file).expect("it is there");
+        let left = fs::read_dir(root.join(".sluice/tmp")).expect("there is one").count();
+        assert_eq!(left, 0, "{tenth}");
+    }
+}
+
+/// Leaves this much room.
+fn fill(ballast: &Path, root: &Path, free: u64) {
+    let room = Command::new("df").args(["--output=avail", "--block-size=1"]).arg(root).output();
+    let room = String::from_utf8(room.expect("df runs").stdout).expect("text");
+    let room: u64 = room.lines().last().and_then(|n| n.trim().parse().ok()).expect("a number");
+    let bytes = usize::try_from(room.saturating_sub(free)).expect("it is small");
+    fs::write(ballast, vec![0; bytes]).expect("there is room for it");
+}
+
+/// A share that can be mounted and unmounted, and keeps what it has.
+struct Share {
+    real: TempDir,
+    point: TempDir,
+}
+
+impl Share {
+    fn new() -> Self {
+        let folder = || tempfile::tempdir().expect("a folder");
+        Share { real: folder(), point: folder() }
+    }
+
+    fn mount(&self) -> Option<Mount> {
+        let real = self.real.path().to_str().expect("plain");
+        Mount::new(&["--bind", real], self.point.path())
+    }
+
+    fn is_bare(&self) -> bool {
+        fs::read_dir(self.point.path()).expect("it can be listed").count() == 0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_is_unmounted_while_delivering_gets_all_when_it_is_back() {
+    let share = Share::new();
+    let Some(mount) = share.mount() else { return };
+    let directory = open(share.point.path(), rules(Conflict::AppendNumber));
+    let house = House::with(tempfile::tempdir().expect("a folder"), directory).await;
+    let content = vec![7; 3 * MIB];
+    let (first, second) = (house.stage("1", b"one").await, house.stage("2", &content).await);
+    house.work(&first).await.expect("delivered");
+    drop(mount);
+    for task in [&first, &second] {
+        assert!(matches!(house.work(task).await, Err(Failure::Down(_))));
+    }
+    assert!(house.sink.probe().await.is_err());
+    assert!(share.is_bare());
+    let Some(_mount) = share.mount() else { panic!("it could be mounted before") };
+    house.sink.probe().await.expect("it is back");
+    for task in [&first, &second] {
+        house.work(task).await.expect("delivered");
+    }
+    let wanted = [("1.xml".to_owned(), 3), ("2.xml".to_owned(), content.len())];
+    assert_eq!(House::files_in(share.point.path()), wanted);
+}
+
+#[test]
+fn a_share_that_goes_between_the_content_and_its_name_is_not_filled() {
+    let share = Share::new();
+    let Some(mount) = share.mount() else { return };
+    let directory = open(share.point.path(), rules(Conflict::AppendNumber));
+    let item = crate::stand::report("1", "a/b.xml", 1, "one");
+    directory.begin(&item.wanted).expect("begun");
+    let written = crate::stand::write(&directory, &item, &item.wanted.name);
+    drop(mount);
+    assert!(directory.finish(&item.wanted, &written).is_err());
+    drop(written);
+    assert!(share.is_bare());
+    let Some(_mount) = share.mount() else { panic!("it could be mounted before") };
+    crate::stand::deliver(&directory, &item).expect("it is back");
+    assert_eq!(House::files_in(share.point.path()), [("a/b.xml".to_owned(), 3)]);
+}
+
+#[test]
+fn a_share_that_is_not_mounted_at_the_start_is_down_and_stays_bare() {
+    let share = Share::new();
+    let opened = || {
+        Directory::open(share.point.path(), rules(Conflict::AppendNumber), WithoutIdentity::Down)
+    };
+    let Some(mount) = share.mount() else { return };
+    let id = open(share.point.path(), rules(Conflict::AppendNumber)).identity().clone();
+    drop(mount);
+    assert!(matches!(opened(), Err(DirectoryError::Unknown { .. })));
+    assert!(share.is_bare());
+    let Some(_mount) = share.mount() else { panic!("it could be mounted before") };
+    assert_eq!(*opened().expect("it is back").identity(), id);
+}
