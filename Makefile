@@ -34,6 +34,7 @@ bench: tools ## figures beside their yardsticks, in one run
 	cargo bench --package session-report --bench parse
 	cargo bench --package sql-sink --bench sqlite_load
 	cargo bench --package queue --bench throughput
+	cargo bench --package file-sink --bench copy
 	cargo build --release --bins --workspace --quiet
 	$(PYTHON) tests/bench/bench.py --bin $(TARGET)/release
 
