@@ -12,28 +12,52 @@ IF COL_LENGTH(N'dbo.representative', N'user_name') = -1 AND OBJECT_ID(N'dbo.[use
 IF COL_LENGTH(N'dbo.customer', N'host_name') = -1 AND OBJECT_ID(N'dbo.endpoint', N'V') IS NOT NULL
     DROP VIEW dbo.endpoint;
 
-IF COL_LENGTH(N'dbo.session', N'external_key') = -1
-    AND NOT EXISTS (SELECT 1 FROM dbo.session WHERE LEN(external_key + N'.') > 401)
-    ALTER TABLE dbo.session ALTER COLUMN external_key nvarchar(400);
-
-IF COL_LENGTH(N'dbo.session_event', N'type') = -1
-    AND NOT EXISTS (SELECT 1 FROM dbo.session_event WHERE LEN([type] + N'.') > 401)
-    ALTER TABLE dbo.session_event ALTER COLUMN [type] nvarchar(400);
-
-IF COL_LENGTH(N'dbo.representative', N'user_name') = -1
-    AND NOT EXISTS (SELECT 1 FROM dbo.representative WHERE LEN(user_name + N'.') > 401)
-    ALTER TABLE dbo.representative ALTER COLUMN user_name nvarchar(400);
-
-IF COL_LENGTH(N'dbo.customer', N'host_name') = -1
-    AND NOT EXISTS (SELECT 1 FROM dbo.customer WHERE LEN(host_name + N'.') > 401)
-    ALTER TABLE dbo.customer ALTER COLUMN host_name nvarchar(400);
-
 DECLARE @first TABLE (table_id int NOT NULL, column_name nvarchar(128) NOT NULL);
 INSERT INTO @first (table_id, column_name)
     SELECT i.object_id, c.name
     FROM sys.index_columns i
     JOIN sys.columns c ON c.object_id = i.object_id AND c.column_id = i.column_id
     WHERE i.key_ordinal = 1;
+
+IF COL_LENGTH(N'dbo.session', N'external_key') = -1
+    AND NOT EXISTS (SELECT 1 FROM dbo.session WHERE LEN(external_key + N'.') > 401)
+BEGIN
+    ALTER TABLE dbo.session ALTER COLUMN external_key nvarchar(400);
+    CREATE INDEX session_external_key ON dbo.session (external_key);
+END
+ELSE IF COL_LENGTH(N'dbo.session', N'external_key') BETWEEN 1 AND 800 AND NOT EXISTS (
+    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session') AND column_name = N'external_key')
+    CREATE INDEX session_external_key ON dbo.session (external_key);
+
+IF COL_LENGTH(N'dbo.session_event', N'type') = -1
+    AND NOT EXISTS (SELECT 1 FROM dbo.session_event WHERE LEN([type] + N'.') > 401)
+BEGIN
+    ALTER TABLE dbo.session_event ALTER COLUMN [type] nvarchar(400);
+    CREATE INDEX session_event_type ON dbo.session_event ([type], event_time);
+END
+ELSE IF COL_LENGTH(N'dbo.session_event', N'type') BETWEEN 1 AND 800 AND NOT EXISTS (
+    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session_event') AND column_name = N'type')
+    CREATE INDEX session_event_type ON dbo.session_event ([type], event_time);
+
+IF COL_LENGTH(N'dbo.representative', N'user_name') = -1
+    AND NOT EXISTS (SELECT 1 FROM dbo.representative WHERE LEN(user_name + N'.') > 401)
+BEGIN
+    ALTER TABLE dbo.representative ALTER COLUMN user_name nvarchar(400);
+    CREATE INDEX representative_user_name ON dbo.representative (user_name);
+END
+ELSE IF COL_LENGTH(N'dbo.representative', N'user_name') BETWEEN 1 AND 800 AND NOT EXISTS (
+    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.representative') AND column_name = N'user_name')
+    CREATE INDEX representative_user_name ON dbo.representative (user_name);
+
+IF COL_LENGTH(N'dbo.customer', N'host_name') = -1
+    AND NOT EXISTS (SELECT 1 FROM dbo.customer WHERE LEN(host_name + N'.') > 401)
+BEGIN
+    ALTER TABLE dbo.customer ALTER COLUMN host_name nvarchar(400);
+    CREATE INDEX customer_host_name ON dbo.customer (host_name);
+END
+ELSE IF COL_LENGTH(N'dbo.customer', N'host_name') BETWEEN 1 AND 800 AND NOT EXISTS (
+    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.customer') AND column_name = N'host_name')
+    CREATE INDEX customer_host_name ON dbo.customer (host_name);
 
 IF COL_LENGTH(N'dbo.session', N'lsid') BETWEEN 1 AND 800
     AND COL_LENGTH(N'dbo.session', N'host_name') BETWEEN 1 AND 800 AND NOT EXISTS (
@@ -52,17 +76,9 @@ IF COL_LENGTH(N'dbo.session', N'host_name') BETWEEN 1 AND 800 AND NOT EXISTS (
     SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session') AND column_name = N'host_name')
     CREATE INDEX session_host_name ON dbo.session (host_name, start_time);
 
-IF COL_LENGTH(N'dbo.session', N'external_key') BETWEEN 1 AND 800 AND NOT EXISTS (
-    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session') AND column_name = N'external_key')
-    CREATE INDEX session_external_key ON dbo.session (external_key);
-
 IF COL_LENGTH(N'dbo.session_event', N'session_id') BETWEEN 1 AND 800 AND NOT EXISTS (
     SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session_event') AND column_name = N'session_id')
     CREATE INDEX session_event_session ON dbo.session_event (session_id);
-
-IF COL_LENGTH(N'dbo.session_event', N'type') BETWEEN 1 AND 800 AND NOT EXISTS (
-    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session_event') AND column_name = N'type')
-    CREATE INDEX session_event_type ON dbo.session_event ([type], event_time);
 
 IF COL_LENGTH(N'dbo.session_event_data', N'session_event_id') BETWEEN 1 AND 800 AND NOT EXISTS (
     SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.session_event_data') AND column_name = N'session_event_id')
@@ -76,17 +92,9 @@ IF COL_LENGTH(N'dbo.representative', N'session_id') BETWEEN 1 AND 800 AND NOT EX
     SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.representative') AND column_name = N'session_id')
     CREATE INDEX representative_session ON dbo.representative (session_id);
 
-IF COL_LENGTH(N'dbo.representative', N'user_name') BETWEEN 1 AND 800 AND NOT EXISTS (
-    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.representative') AND column_name = N'user_name')
-    CREATE INDEX representative_user_name ON dbo.representative (user_name);
-
 IF COL_LENGTH(N'dbo.customer', N'session_id') BETWEEN 1 AND 800 AND NOT EXISTS (
     SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.customer') AND column_name = N'session_id')
     CREATE INDEX customer_session ON dbo.customer (session_id);
-
-IF COL_LENGTH(N'dbo.customer', N'host_name') BETWEEN 1 AND 800 AND NOT EXISTS (
-    SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.customer') AND column_name = N'host_name')
-    CREATE INDEX customer_host_name ON dbo.customer (host_name);
 
 IF COL_LENGTH(N'dbo.team', N'session_id') BETWEEN 1 AND 800 AND NOT EXISTS (
     SELECT 1 FROM @first WHERE table_id = OBJECT_ID(N'dbo.team') AND column_name = N'session_id')

@@ -234,6 +234,10 @@ fn fit(table: &Table, column: &Column, found: &FoundColumn, engine: Engine) -> F
             _ => Fit::Narrow,
         },
         (Holds::Text, "nchar" | "varchar" | "char" | "text" | "ntext") => Fit::Narrow,
+        // Ids are text with us: reports hold values like -1, and others that are no numbers.
+        (Holds::Text, "bigint" | "int" | "smallint" | "tinyint" | "uniqueidentifier") => {
+            Fit::Narrow
+        }
         (Holds::Integer, "bigint" | "int" | "decimal" | "numeric") => Fit::Good,
         (Holds::Integer, "bit") if is_flag(column) => Fit::Good,
         (Holds::Integer, "bit" | "tinyint" | "smallint") => Fit::Narrow,

@@ -3,6 +3,7 @@
 mod appliance_errors;
 mod bombs;
 mod digests;
+mod generated;
 mod listings;
 mod properties;
 mod reading;

@@ -178,4 +178,39 @@ mod tests {
         let error = keeper.with("read", |_| Ok(())).expect_err("another database");
         assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
     }
+    /// A database on which something is the matter, and what is told of it.
+    fn told(trouble: &str, cure: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut keeper = Keeper::new(&folder.path().join("sessions.db"), "it");
+        keeper.open(Schema::BringUpToDate).expect("a new database");
+        let set = |keeper: &mut Keeper, sql: &str| {
+            keeper.with("set", |connection| Ok(connection.execute_batch(sql)?)).expect("a setting");
+        };
+        let fill =
+            "INSERT INTO sluice_route (route, log_position) VALUES (hex(randomblob(500000)), 1)";
+        set(&mut keeper, trouble);
+        let filled = keeper.with("write", |connection| Ok(connection.execute(fill, [])?));
+        let error = filled.expect_err("nothing can be written");
+        assert!(matches!(error, StoreError::Down { .. }), "{error:?}");
+        assert!(error.to_string().contains(cure), "{error}");
+        // The connection is another, and the trouble over: nothing is left of what failed, and all works again.
+        let count = "SELECT count(*) FROM sluice_route";
+        let left = keeper.with("read", |connection| {
+            Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
+        });
+        assert_eq!(left.expect("it can be read"), 0);
+        keeper
+            .with("write", |connection| Ok(connection.execute(fill, [])?))
+            .expect("there is room again");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_outage_that_leaves_nothing_half_done_and_passes() {
+        told("PRAGMA max_page_count = 10", "has no room left: make room on its disk");
+    }
+
+    #[test]
+    fn a_database_that_may_not_be_written_is_an_outage_with_a_cure() {
+        told("PRAGMA query_only = ON", "is read-only: give the user that sluice runs as");
+    }
 }
