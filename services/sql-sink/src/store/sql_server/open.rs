@@ -12,10 +12,11 @@ use crate::store::{Migrate, Schema, SchemaReport, StoreError};
 pub(super) const IDENTITY: &str = "SELECT id FROM dbo.sluice_database";
 
 /// Begins a transaction and waits for the lock that all our writers of one database share; it is free again when the
-/// transaction ends, however it ends. The timeout is shorter than the server's silence that we bear.
+/// transaction ends, however it ends. Its name has the database's: not every server keeps the locks of its databases
+/// apart. The timeout is shorter than the server's silence that we bear.
 pub(super) const BEGIN: &str = "BEGIN TRANSACTION;
-    DECLARE @returned int;
-    EXEC @returned = sp_getapplock @Resource = N'sluice', @LockMode = N'Exclusive',
+    DECLARE @resource nvarchar(255) = N'sluice ' + DB_NAME(), @returned int;
+    EXEC @returned = sp_getapplock @Resource = @resource, @LockMode = N'Exclusive',
         @LockOwner = N'Transaction', @LockTimeout = 60000;
     SELECT @returned;";
 
