@@ -55,7 +55,9 @@ async fn verified(
         Target::Sql(target) => {
             Ok(sql_sink::verify(log, settings, (destination, target), tell).await?)
         }
-        Target::Files(_) => bail!("only databases can be verified"),
+        Target::Files(target) => {
+            Ok(file_sink::verify(log, settings, (destination, target), tell).await?)
+        }
     }
 }
 

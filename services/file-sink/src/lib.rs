@@ -1,7 +1,14 @@
 //! Delivers artifacts as files.
 //!
-//! **Purpose.** Each artifact becomes one file in a directory, once, whole and under the expected name, whatever is
-//! redelivered, reordered or killed. Names, conflicts and the number of backups are the destination's settings.
+//! **Purpose.** Each artifact becomes one file in a directory or a bucket, once, whole and under the expected name,
+//! whatever is redelivered, reordered or killed. Names, conflicts and the number of backups are the destination's
+//! settings.
+//!
+//! **Places.** One set of rules, and one suite of tests, for all that files can lie in. In a directory workers take
+//! turns by locks, and a file is a temporary one (cloned, or copied by the kernel, where that goes) that is renamed
+//! without replacing. In a bucket turns are objects that are created on the condition that there is none, and can be
+//! taken over when they have not changed for a minute; a file is written once under its name, in one conditional put or
+//! in parts that become visible together. Google Cloud Storage goes the same way, and nobody has tried it.
 //!
 //! **Facts in and out.** In: ArtifactStaged, and Again for a destination. Out: nothing but Activity; an object that
 //! staging has lost is asked for again.
@@ -16,6 +23,7 @@
 //!
 //! **Absent on purpose.** A search of the directory for what is there (the ledger says it), deleting anything that we
 //! did not write, and making the destination's own directory: one that is missing is a share that isn't mounted.
+//! Copies within a bucket: what is staged in the destination's own bucket is read and written like anything else.
 
 mod directory;
 mod entry;
@@ -25,6 +33,7 @@ mod place;
 mod reconcile;
 mod service;
 mod streaming;
+mod verify;
 mod wiring;
 mod worker;
 
@@ -37,4 +46,5 @@ pub use entry::{Entry, Stamp, State, UnexpectedEvent};
 pub use naming::{Naming, example_names};
 pub use reconcile::{ReconcileError, reconcile};
 pub use service::{FileSinkError, check, run, standalone};
+pub use verify::verify;
 pub use worker::FileSink;

@@ -30,7 +30,7 @@ enum Cause {
     #[error(transparent)]
     FileSystem(io::Error),
     #[error(transparent)]
-    Bucket(StoreError),
+    Bucket(Box<StoreError>),
 }
 
 /// Whose fault a refusal is.
@@ -50,7 +50,7 @@ impl PlaceError {
     }
 
     pub(crate) fn of_bucket(doing: &'static str, path: &Path, cause: StoreError) -> Self {
-        PlaceError { doing, path: path.to_owned(), cause: Cause::Bucket(cause) }
+        PlaceError { doing, path: path.to_owned(), cause: Cause::Bucket(Box::new(cause)) }
     }
 
     fn errno(&self) -> Option<Errno> {
@@ -68,7 +68,7 @@ impl PlaceError {
     /// Whose fault it is.
     pub(crate) fn fault(&self) -> Fault {
         if let Cause::Bucket(cause) = &self.cause {
-            return match cause {
+            return match cause.as_ref() {
                 StoreError::Name { .. } => Fault::File,
                 cause if cause.is_down() => Fault::FileSystem,
                 _ => Fault::Unclear,

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ impl Turns {
 }
 
 /// Takes a turn; says from when on it is held, at the least.
-fn taken(bucket: &Bucket, lock: &PathBuf) -> Result<Instant, PlaceError> {
+fn taken(bucket: &Bucket, lock: &Path) -> Result<Instant, PlaceError> {
     let failed = |cause: StoreError| PlaceError::of_bucket("wait for", lock, cause);
     let name = bucket.name(lock)?;
     let holder = Bytes::from(format!("{}-{:016x}", bucket.id(), rand::random::<u64>()));
