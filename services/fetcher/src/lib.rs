@@ -18,10 +18,15 @@
 //! long as that is another, the facts beside its objects are put back, with their old revisions. The poller need not
 //! wait for that: all that it publishes is created once, and nothing is fetched before the rebuild is done.
 //!
-//! **Absent on purpose.** Retries (the runner's), conditions on schedules (no fact knows one), deleting from staging.
+//! **What goes again.** Once a day staging is gone through ([`expire`]): recordings and backups go when every route that
+//! wants them has passed them, no dead letter names them and they are old enough; reports stay as long as their facts;
+//! what given-up attempts left goes after two days.
+//!
+//! **Absent on purpose.** Retries (the runner's), conditions on schedules (no fact knows one).
 
 mod agreement;
 mod bulk;
+mod expiry;
 mod failure;
 mod file;
 mod rebuild;
@@ -32,6 +37,7 @@ mod wiring;
 mod worker;
 
 pub use agreement::agreed;
+pub use expiry::{ExpiryError, expire};
 pub use rebuild::{RebuildError, Rebuilt, agree};
 pub use reconcile::reconcile;
 pub use wiring::{FetcherError, run, standalone};

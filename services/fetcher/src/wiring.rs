@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Fetcher;
 use crate::agreement::{agreed, keep_agreed};
 use crate::bulk::BULK_SESSIONS_MAX;
+use crate::expiry::expire;
 use crate::reconcile::reconcile;
 
 /// Requests for reports of one site at a time, in this process. Few, because each asks for many: the more slots, the
@@ -82,6 +83,7 @@ pub async fn run(
 ) -> Result<(), FetcherError> {
     let component = health.component("agreement of log and staging");
     tokio::spawn(keep_agreed(log.clone(), staging.clone(), component, stop.child_token()));
+    tokio::spawn(expiring(log.clone(), staging.clone(), settings.clone(), stop.child_token()));
     let mut runs = JoinSet::new();
     let open_runs = log.follow_open_runs();
     for site in &settings.sites {
@@ -119,6 +121,17 @@ async fn daily(log: Log, settings: Settings, site: Site, stop: CancellationToken
     let compare = async || Ok(reconcile(&log, &settings, &site, Period::default()).await?);
     let name = format!("staging {}", site.host);
     stop.run_until_cancelled(queue::daily(log.clone(), name, compare)).await;
+}
+
+/// Removes from staging what nobody wants any more, once a day, until told to stop.
+async fn expiring(log: Log, staging: Staging, settings: Settings, stop: CancellationToken) {
+    let expire = async || {
+        let counts = expire(&log, &staging, &settings, chrono::Utc::now()).await?;
+        tracing::info!(removed = counts.settled, kept = counts.complete, "went through staging");
+        Ok(counts)
+    };
+    let name = "expiry of staging".to_owned();
+    stop.run_until_cancelled(queue::daily(log.clone(), name, expire)).await;
 }
 
 /// The routes of one site, in two runners: small answers, and large files that take a download slot each.

@@ -13,6 +13,7 @@ mod artifact;
 mod conflict;
 mod digest;
 mod epochs;
+mod expiry;
 pub mod facts;
 mod file_name;
 mod kind;
@@ -36,6 +37,7 @@ pub use artifact::{ArtifactId, ArtifactKey, Instance, InvalidArtifact};
 pub use conflict::{Conflict, UnknownConflict};
 pub use digest::{Digest, InvalidDigest};
 pub use epochs::{Epoch, Epochs};
+pub use expiry::{StagedObject, Wanted};
 pub use facts::DestinationId;
 pub use file_name::{
     FileNameFormat, InvalidFormat, InvalidPath, NameValues, RelativePath, SharedName,

@@ -26,10 +26,19 @@ pub struct Log {
 }
 
 /// Where artifacts wait between appliance and destination.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staging {
     /// `file:///` and a folder that all processes share. None is `staging` in the data directory.
     pub url: Option<String>,
+    /// How long recordings and backups stay after they were staged, if all that want them have them by then.
+    pub keep: Duration,
+}
+
+impl Default for Staging {
+    /// A week: a destination that is added or asked for within it need not ask the appliance.
+    fn default() -> Self {
+        Staging { url: None, keep: Duration::from_secs(7 * 86_400) }
+    }
 }
 
 /// What every process does beside its work.
@@ -182,8 +191,9 @@ impl Staging {
 
     pub(crate) fn read(mut table: TableReader<'_>) -> Staging {
         let folder = table.optional("url", |value| value.checked(|text| url::file(text).map(drop)));
+        let keep = table.optional("keep", |value| value.duration(0..=3_650 * 86_400));
         table.finish();
-        Staging { url: folder.map(str::to_owned) }
+        Staging { url: folder.map(str::to_owned), keep: keep.unwrap_or(Staging::default().keep) }
     }
 }
 

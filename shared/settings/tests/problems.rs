@@ -83,7 +83,7 @@ fn unknown_keys_are_named_with_what_was_meant() {
     );
     assert_one(
         &plus("[staging]\ncolour = 1\n"),
-        "19:1: unknown key `colour` in [staging]\n  help: known here: `url`",
+        "19:1: unknown key `colour` in [staging]\n  help: known here: `url`, `keep`",
     );
     assert_one(
         &plus("[sites.x]\n"),
