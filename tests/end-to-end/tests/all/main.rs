@@ -11,5 +11,6 @@ mod kills;
 mod lost_log;
 mod night;
 mod reconcile;
+mod replay;
 mod sql_server;
 mod trouble;
