@@ -9,6 +9,8 @@ use crate::{Digest, LastFact, Revision, Standing};
 pub enum Difference {
     /// The log has it, its route has dealt with it, and the ledger knows nothing of it.
     Missing,
+    /// The log has it, staging has lost it, and the appliance does not have it any more.
+    Unavailable,
     /// The ledger names an older revision than the log's last, which its route has dealt with.
     Outdated {
         /// What the ledger names.
@@ -43,6 +45,7 @@ impl Difference {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Difference::Missing => "missing",
+            Difference::Unavailable => "unavailable",
             Difference::Outdated { .. } => "outdated",
             Difference::OtherContent { .. } => "other-content",
             Difference::Unknown => "unknown-to-log",
@@ -58,6 +61,9 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Difference::Missing => f.write_str("the log has it, the destination does not"),
+            Difference::Unavailable => f.write_str(
+                "the log has it, staging has lost it, and the appliance does not have it any more",
+            ),
             Difference::Outdated { held, last } => {
                 write!(f, "the ledger says revision {held}, the log's last is {last}")
             }

@@ -75,6 +75,16 @@ impl Log {
         })
     }
 
+    /// Whether an artifact was found to be unavailable after this position.
+    pub(crate) async fn is_unavailable_since(
+        &self,
+        artifact: &ArtifactId,
+        position: u64,
+    ) -> Result<bool, LogError> {
+        let gone = self.last_unavailable(artifact).await?;
+        Ok(gone.is_some_and(|gone| gone.sequence > position))
+    }
+
     /// What follows where a sink finds no object in staging. A newer fact settles the delivery: it will come by itself.
     /// Otherwise the fetchers are asked to stage it again, for this destination. A backup is never asked for again:
     /// today's backup is not last month's.

@@ -108,7 +108,7 @@ impl Verification {
         mut part: Part,
         mut tell: impl FnMut(Finding),
     ) -> Result<u64, LogError> {
-        let mut checked = 0;
+        let (mut checked, mut missing) = (0, Vec::new());
         // All that is not waiting stands below the position up to which these are known.
         let epochs = self.log.epochs().await?;
         for (site, kind, settled_to, begins_at) in &self.routes {
@@ -129,18 +129,28 @@ impl Verification {
                     begins_at: *begins_at,
                     given_up_at: self.given_up.at(Some(&self.destination), &staged.artifact),
                 };
-                let difference = match part.entries.remove(&key(&staged.artifact)) {
-                    Some(Noted::Entry(_, entry)) => entry.compared(&last, staged.claim.content),
-                    Some(Noted::Settled) => None,
-                    None => {
-                        (last.standing(None) == Standing::Missing).then_some(Difference::Missing)
+                match part.entries.remove(&key(&staged.artifact)) {
+                    Some(Noted::Entry(artifact, entry)) => {
+                        let difference = entry.compared(&last, staged.claim.content);
+                        let what = artifact.to_string();
+                        difference.into_iter().for_each(|difference| {
+                            tell(Finding { what: what.clone(), difference });
+                        });
                     }
-                };
-                if let Some(difference) = difference {
-                    tell(Finding { what: staged.artifact.to_string(), difference });
+                    None if last.standing(None) == Standing::Missing => {
+                        missing.push((staged.artifact, position));
+                    }
+                    Some(Noted::Settled) | None => {}
                 }
             })
             .await?;
+        }
+        for (artifact, position) in missing {
+            let difference = match self.log.is_unavailable_since(&artifact, position).await? {
+                true => Difference::Unavailable,
+                false => Difference::Missing,
+            };
+            tell(Finding { what: artifact.to_string(), difference });
         }
         // What is left was in no fact of these routes.
         for noted in part.entries.into_values() {

@@ -95,14 +95,24 @@ impl Deliveries {
                 Standing::Missing => {
                     counts.missing += 1;
                     if missing.len() < ASKED_MAX {
-                        missing.push(self.asked(artifact, revision));
+                        missing.push((artifact.clone(), revision, position));
                     }
                 }
             }
         })
         .await?;
+        let mut asked = Vec::with_capacity(missing.len());
+        for (artifact, revision, position) in missing {
+            // Staging lost it, and the appliance does not have it any more.
+            if self.log.is_unavailable_since(&artifact, position).await? {
+                counts.missing -= 1;
+                counts.settled += 1;
+            } else {
+                asked.push(self.asked(&artifact, revision));
+            }
+        }
         let answered_by = Route::again_deliver(&self.log, &self.destination);
-        self.log.ask(missing, &answered_by, &mut counts).await?;
+        self.log.ask(asked, &answered_by, &mut counts).await?;
         Ok(counts)
     }
 
