@@ -12,5 +12,6 @@ mod lost_log;
 mod night;
 mod reconcile;
 mod replay;
+mod replay_sql_server;
 mod sql_server;
 mod trouble;

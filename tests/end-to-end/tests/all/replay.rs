@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use appliance_simulator::Fault;
 use end_to_end::{Arrived, Destinations, Program, Rig, SettingsFile, rows_of, until};
 use nats_server::NatsServer;
 
-type Rows = Vec<(&'static str, Vec<String>)>;
+pub(crate) type Rows = Vec<(&'static str, Vec<String>)>;
 
 const SESSIONS: u64 = 15;
 
@@ -18,7 +19,7 @@ fn databases(names: &[&'static str]) -> SettingsFile {
     }
 }
 
-async fn rows(rig: &Rig, name: &str) -> Rows {
+pub(crate) async fn rows(rig: &Rig, name: &str) -> Rows {
     rows_of(&rig.path(name)).await
 }
 
@@ -27,7 +28,7 @@ fn sessions(rows: &Rows) -> u64 {
 }
 
 #[track_caller]
-fn assert_equal(rows: &Rows, expected: &Rows) {
+pub(crate) fn assert_equal(rows: &Rows, expected: &Rows) {
     for ((table, rows), (_, expected)) in rows.iter().zip(expected) {
         assert_eq!(rows.len(), expected.len(), "rows of {table}");
         for (row, expected) in rows.iter().zip(expected) {
@@ -37,7 +38,7 @@ fn assert_equal(rows: &Rows, expected: &Rows) {
 }
 
 /// More sessions at both appliances.
-fn more(rig: &Rig, sessions: u64) {
+pub(crate) fn more(rig: &Rig, sessions: u64) {
     for site in &rig.sites {
         site.add_sessions(u32::try_from(sessions).expect("few"));
         site.advance_clock(120);
@@ -81,9 +82,9 @@ async fn answers(rig: &Rig) {
         .await;
 }
 
-/// The exit code and the differences of `sluice verify --to sessions`.
-async fn verified(rig: &Rig) -> (bool, Vec<String>) {
-    let output = rig.sluice(&["verify", "--to", "sessions", "--json"]).await;
+/// The exit code and the differences of `sluice verify`.
+async fn verified(rig: &Rig, to: &str) -> (bool, Vec<String>) {
+    let output = rig.sluice(&["verify", "--to", to, "--json"]).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let kind = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
@@ -173,7 +174,7 @@ async fn caught_up(count: u64) {
     answers(&rig).await;
     let routes = status(&rig).await;
     assert!(!routes.contains(&was) && !routes.contains(&is), "old routes are dropped: {routes}");
-    assert_eq!(verified(&rig).await, (true, Vec::new()));
+    assert_eq!(verified(&rig, "sessions").await, (true, Vec::new()));
     assert!(up.stop().await, "it stops in good order");
 }
 
@@ -277,7 +278,7 @@ async fn replayed(count: u64, kills: u32) {
     let expected = rows(&rig, "sessions.db").await;
     let mut up = rig.start("sluice", &["up"]);
     answers(&rig).await;
-    assert_eq!(verified(&rig).await, (true, Vec::new()));
+    assert_eq!(verified(&rig, "sessions").await, (true, Vec::new()));
 
     // What the ledger knows nothing of, and what it still believes in.
     open(&rig.path("sessions.db"))
@@ -289,7 +290,7 @@ async fn replayed(count: u64, kills: u32) {
              UPDATE session SET external_key = 'altered'",
         )
         .expect("rows can be changed");
-    let found = verified(&rig).await;
+    let found = verified(&rig, "sessions").await;
     assert_eq!(
         found,
         (false, ["gone", "gone", "gone", "not-in-ledger"].map(str::to_owned).to_vec())
@@ -315,7 +316,7 @@ async fn replayed(count: u64, kills: u32) {
     })
     .await;
     assert_equal(&rows(&rig, "sessions.db").await, &expected);
-    assert_eq!(verified(&rig).await, (true, Vec::new()));
+    assert_eq!(verified(&rig, "sessions").await, (true, Vec::new()));
     let refused = rig.sluice(&["replay", "--to", "sessions", "--kinds", "site-backup"]).await;
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(up.stop().await, "it stops in good order");
@@ -352,4 +353,46 @@ async fn a_destination_that_begins_now_gets_what_comes_and_nothing_of_before() {
     assert_equal(&rows(&rig, "recent.db").await, &recent);
     let all = Arrived { files: Default::default(), rows: rows(&rig, "sessions.db").await };
     assert_eq!(all.sessions() as u64, 2 * SESSIONS + 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_staging_lost_is_asked_for_again_or_recorded_as_unavailable() {
+    let rig = Rig::new(SESSIONS).await;
+    rig.settle(&databases(&["sessions.db"]));
+    rig.once().await;
+    assert!(lose_reports(&rig.path("data/staging")) >= 2 * SESSIONS);
+    for site in &rig.sites {
+        let purged = site.sessions().into_iter().take(5).map(|session| session.lsid).collect();
+        site.add_fault(Fault::Late { lsids: purged, until: i64::MAX });
+    }
+    rig.settle(&databases(&["sessions.db", "second.db"]));
+    rig.once().await;
+    assert_eq!(sessions(&rows(&rig, "second.db").await), 2 * (SESSIONS - 5));
+    assert_eq!(sessions(&rows(&rig, "sessions.db").await), 2 * SESSIONS, "what is there stays");
+
+    let up = rig.start("sluice", &["up"]);
+    answers(&rig).await;
+    let (ended_well, found) = verified(&rig, "second").await;
+    assert_eq!((ended_well, found), (false, vec!["unavailable".to_owned(); 10]));
+    let reconciled = rig.sluice(&["reconcile", "--to", "second", "--json"]).await;
+    let reconciled: serde_json::Value =
+        serde_json::from_slice(&reconciled.stdout).expect("it prints JSON");
+    let line = reconciled.as_array().expect("lines").last().expect("a destination").clone();
+    assert_eq!((&line["missing"], &line["settled"]), (&0.into(), &10.into()), "{line}");
+    assert!(up.stop().await, "it stops in good order");
+}
+
+/// Deletes the staged reports, and not the facts that lie beside them; says how many.
+fn lose_reports(folder: &Path) -> u64 {
+    let mut lost = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a readable folder").path();
+        if path.is_dir() {
+            lost += lose_reports(&path);
+        } else if path.extension().is_some_and(|extension| extension == "xml") {
+            fs::remove_file(path).expect("it can be deleted");
+            lost += 1;
+        }
+    }
+    lost
 }

@@ -5,9 +5,9 @@ use end_to_end::{Arrived, Destinations, Rig, SettingsFile};
 use sql_sink::store::{SqlServer, dump};
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
-const VARIABLE: &str = "SLUICE_TEST_SQLSERVER";
+pub(crate) const VARIABLE: &str = "SLUICE_TEST_SQLSERVER";
 
-async fn run(connection: &str, sql: &str) -> tiberius::Result<()> {
+pub(crate) async fn run(connection: &str, sql: &str) -> tiberius::Result<()> {
     let config = tiberius::Config::from_ado_string(connection).expect("a connection string");
     let stream = tokio::net::TcpStream::connect(config.get_addr()).await.expect("a server");
     let mut client =
@@ -15,7 +15,7 @@ async fn run(connection: &str, sql: &str) -> tiberius::Result<()> {
     client.simple_query(sql).await?.into_results().await.map(drop)
 }
 
-fn within(connection: &str, database: &str) -> String {
+pub(crate) fn within(connection: &str, database: &str) -> String {
     let other = |pair: &&str| {
         let key = pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
         !matches!(key.as_str(), "database" | "initial catalog" | "")
