@@ -4,6 +4,7 @@ use domain::{ArtifactId, Family, Held, Kind, Lsid, SiteHost};
 use queue::{Counts, Deliveries, Ledger, Log, LogError, Period};
 use settings::{Destination, Settings, SqlEngine, SqlTarget, UnresolvedSecret};
 
+use crate::migrate::schema;
 use crate::store::{SqlServer, Sqlite, Store, StoreError};
 
 /// Why a database could not be compared with the log.
@@ -43,12 +44,15 @@ pub async fn reconcile(
             Err(ReconcileError::Absent { path: path.display().to_string() })
         }
         SqlEngine::Sqlite { path } => {
-            let store = Sqlite::open(path).await.map_err(ReconcileError::Store)?;
+            let store =
+                Sqlite::open_with(path, schema(target)).await.map_err(ReconcileError::Store)?;
             compare(log, settings, destination, &store, site, period).await
         }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().map_err(ReconcileError::Secret)?;
-            let store = SqlServer::open(connection).await.map_err(ReconcileError::Store)?;
+            let store = SqlServer::open_with(connection, schema(target))
+                .await
+                .map_err(ReconcileError::Store)?;
             compare(log, settings, destination, &store, site, period).await
         }
     }

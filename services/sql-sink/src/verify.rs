@@ -5,7 +5,7 @@ use queue::{Log, Part, Verification};
 use settings::{Destination, Settings, SqlEngine, SqlTarget};
 
 use crate::ReconcileError;
-use crate::store::{LedgerEntry, SqlServer, Sqlite, Store, Stray};
+use crate::store::{LedgerEntry, Schema, SqlServer, Sqlite, Store, Stray};
 
 /// Rows that are read at a time.
 const PAGE: usize = 1_000;
@@ -26,12 +26,15 @@ pub async fn verify(
             Err(ReconcileError::Absent { path: path.display().to_string() })
         }
         SqlEngine::Sqlite { path } => {
-            let store = Sqlite::open(path).await.map_err(ReconcileError::Store)?;
+            let store =
+                Sqlite::open_with(path, Schema::AsItIs).await.map_err(ReconcileError::Store)?;
             compare(log, settings, destination, &store, tell).await
         }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().map_err(ReconcileError::Secret)?;
-            let store = SqlServer::open(connection).await.map_err(ReconcileError::Store)?;
+            let store = SqlServer::open_with(connection, Schema::AsItIs)
+                .await
+                .map_err(ReconcileError::Store)?;
             compare(log, settings, destination, &store, tell).await
         }
     }

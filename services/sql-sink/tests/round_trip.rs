@@ -130,13 +130,11 @@ fn moment(moment: &Option<Moment>) -> Option<String> {
 /// What the tables must say of a session, written down from the documentation and not from the mapping.
 fn expected(session: &Session, place: usize, said: &mut Said) {
     let key = lsid_of(place).to_string();
-    let mut add = |table: &'static str, key: String, cells: Vec<(&'static str, Option<String>)>| {
-        said.entry(table).or_default().push((key, cells.into_iter().collect()));
-    };
     let site = session.public_site.clone().unwrap_or_default();
     let group = session.jump_group.clone();
     let site_id = filled(&site.id);
     add(
+        said,
         "session",
         key.clone(),
         vec![
@@ -159,14 +157,33 @@ fn expected(session: &Session, place: usize, said: &mut Said) {
             ("jump_group_type", group.as_ref().and_then(|group| kept(&group.kind))),
         ],
     );
-    let primary =
-        |own: &Option<Text>, id: &Option<Text>, named: Option<&Option<Text>>| match filled(own) {
-            Some(own) => flag(own.trim() == "1"),
-            None => flag(filled(id).is_some() && named.is_some_and(|named| named == id)),
-        };
+    representatives(session, &key, said);
+    customers(session, &key, said);
+    teams_and_attributes(session, &key, said);
+    events(session, &key, said);
+}
+
+fn add(
+    said: &mut Said,
+    table: &'static str,
+    key: String,
+    cells: Vec<(&'static str, Option<String>)>,
+) {
+    said.entry(table).or_default().push((key, cells.into_iter().collect()));
+}
+
+fn primary(own: &Option<Text>, id: &Option<Text>, named: Option<&Option<Text>>) -> Option<String> {
+    match filled(own) {
+        Some(own) => flag(own.trim() == "1"),
+        None => flag(filled(id).is_some() && named.is_some_and(|named| named == id)),
+    }
+}
+
+fn representatives(session: &Session, key: &str, said: &mut Said) {
     for (n, rep) in session.representatives.iter().enumerate() {
         let primary_rep = session.primary_rep.as_ref().map(|actor| &actor.gsnumber);
         add(
+            said,
             "representative",
             format!("{key}/{n}"),
             vec![
@@ -186,8 +203,12 @@ fn expected(session: &Session, place: usize, said: &mut Said) {
             ],
         );
     }
+}
+
+fn customers(session: &Session, key: &str, said: &mut Said) {
     for (n, customer) in session.customers.iter().enumerate() {
         add(
+            said,
             "customer",
             format!("{key}/{n}"),
             vec![
@@ -205,9 +226,13 @@ fn expected(session: &Session, place: usize, said: &mut Said) {
             ],
         );
     }
+}
+
+fn teams_and_attributes(session: &Session, key: &str, said: &mut Said) {
     for (n, team) in session.teams.iter().enumerate() {
         let primary_team = session.primary_team.as_ref().map(|team| &team.id);
         add(
+            said,
             "team",
             format!("{key}/{n}"),
             vec![
@@ -219,6 +244,7 @@ fn expected(session: &Session, place: usize, said: &mut Said) {
     }
     for (n, attribute) in session.custom_attributes.iter().enumerate() {
         add(
+            said,
             "custom_attribute",
             format!("{key}/{n}"),
             vec![
@@ -228,11 +254,15 @@ fn expected(session: &Session, place: usize, said: &mut Said) {
             ],
         );
     }
+}
+
+fn events(session: &Session, key: &str, said: &mut Said) {
     for (n, event) in session.events.iter().enumerate() {
         let of = format!("{key}/{n}");
         let actor = |actor: &Option<session_report::Actor>| actor.clone().unwrap_or_default();
         let (by, to) = (actor(&event.performed_by), actor(&event.destination));
         add(
+            said,
             "session_event",
             of.clone(),
             vec![
@@ -249,14 +279,14 @@ fn expected(session: &Session, place: usize, said: &mut Said) {
         );
         for (m, (name, value)) in pairs(event).into_iter().enumerate() {
             let cells = vec![("name", Some(name)), ("value", Some(value))];
-            add("session_event_data", format!("{of}/{m}"), cells);
+            add(said, "session_event_data", format!("{of}/{m}"), cells);
         }
         for (m, category) in event.system_information.iter().enumerate() {
             let cells = vec![
                 ("category", kept(&category.name)),
                 ("information", Some(information(category))),
             ];
-            add("system_information", format!("{of}/{m}"), cells);
+            add(said, "system_information", format!("{of}/{m}"), cells);
         }
     }
 }

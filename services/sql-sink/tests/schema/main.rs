@@ -1,11 +1,13 @@
 //! The schema of a database: made by migrations, by hand, or by another program before us. SQLite always, and a server
 //! of T-SQL where `SLUICE_TEST_SQLSERVER` names one.
 
+mod adoption;
+mod questions;
 #[allow(dead_code, reason = "each program uses a part of it")]
-#[path = "suite/server.rs"]
+#[path = "../suite/server.rs"]
 mod server;
 #[allow(dead_code, reason = "each program uses a part of it")]
-#[path = "suite/sessions.rs"]
+#[path = "../suite/sessions.rs"]
 mod sessions;
 
 use std::path::{Path, PathBuf};
@@ -211,134 +213,6 @@ async fn dumped<S: Store>(store: &S) -> Dump {
     dump(store).await.expect("a store that can be read")
 }
 
-/// As another program may have left it: ids and times of other types, short texts, keys that do not cascade, columns of
-/// newer versions missing; one session twice.
-const OTHERS: &str = "
-    CREATE TABLE session (id int IDENTITY(1,1) NOT NULL PRIMARY KEY, lsid nvarchar(64) NOT NULL, [type] nvarchar(50) NULL,
-        start_time datetime NULL, end_time datetime NULL, duration nvarchar(20) NULL, file_transfers int NULL,
-        host_name nvarchar(255) NULL, external_key nvarchar(255) NULL, public_site_id int NULL,
-        public_site_name nvarchar(255) NULL, lseq int NULL);
-    CREATE TABLE session_event (id int IDENTITY(1,1) NOT NULL PRIMARY KEY,
-        session_id int NOT NULL CONSTRAINT fk_theirs REFERENCES session (id), [type] nvarchar(100) NULL, event_time datetime NULL,
-        performed_by nvarchar(100) NULL, performed_by_type nvarchar(50) NULL, destination nvarchar(100) NULL,
-        destination_type nvarchar(50) NULL);
-    CREATE TABLE session_event_data (id int IDENTITY(1,1) NOT NULL PRIMARY KEY, session_event_id int NOT NULL,
-        name nvarchar(100) NULL, value nvarchar(max) NULL);
-    CREATE TABLE system_information (id int IDENTITY(1,1) NOT NULL PRIMARY KEY, session_event_id int NOT NULL,
-        category nvarchar(100) NULL, information nvarchar(max) NULL);
-    CREATE TABLE representative (id int IDENTITY(1,1) NOT NULL PRIMARY KEY, gs_number int NULL, session_id int NOT NULL,
-        user_id nvarchar(50) NULL, user_name nvarchar(50) NULL, display_name nvarchar(50) NULL,
-        public_ip nvarchar(50) NULL, private_ip nvarchar(50) NULL, is_owner bit NULL, is_primary bit NULL,
-        duration int NULL, host_name nvarchar(50) NULL, operating_system nvarchar(50) NULL);
-    CREATE TABLE customer (id int IDENTITY(1,1) NOT NULL PRIMARY KEY, session_id int NOT NULL, gs_number nvarchar(20) NULL,
-        issue nvarchar(20) NULL, issue_description nvarchar(100) NULL, display_name nvarchar(50) NULL,
-        company_name nvarchar(50) NULL, company_code nvarchar(50) NULL, public_ip nvarchar(50) NULL,
-        private_ip nvarchar(50) NULL, host_name nvarchar(50) NULL, operating_system nvarchar(50) NULL);
-    CREATE TABLE team (id int IDENTITY(1,1) NOT NULL PRIMARY KEY, session_id int NOT NULL, team_id nvarchar(20) NULL,
-        name nvarchar(50) NULL, is_primary bit NULL);";
-
-const THEIR_SESSIONS: &str = "
-    INSERT INTO session (lsid, type, start_time, host_name) VALUES ('S1', 'support', '2020-01-01 00:00:00', 'A.Example');
-    INSERT INTO session (lsid, type, start_time, host_name) VALUES ('S2', 'support', '2020-01-01 00:00:00', 'a.example');
-    INSERT INTO session (lsid, type, start_time, host_name) VALUES ('S2', 'support', '2020-01-01 00:00:00', 'a.example');
-    INSERT INTO session (lsid, type, start_time, host_name) VALUES ('S3', 'support', '2020-01-01 00:00:00', 'b.example');
-    INSERT INTO session_event (session_id, type, event_time) SELECT id, 'theirs', start_time FROM session;
-    INSERT INTO session_event_data (session_event_id, name, value) SELECT id, 'theirs', 'x' FROM session_event;";
-
-/// What happens to the sessions of another program, whatever the engine.
-async fn adopts<S: Store>(store: &S) {
-    let before = dumped(store).await;
-    let first = incoming("a.example", "S1", 5, "from the log");
-    let double = incoming("a.example", "S2", 6, "from the log");
-    let fresh = incoming("a.example", "S3", 7, "of this site, and new");
-    let batch = [first.clone(), double, fresh.clone()];
-    let written = store.write(&batch).await.expect("a store that works");
-    assert_eq!(written, [Written::Unchanged, Written::Unchanged, Written::Inserted]);
-    assert_eq!(store.write(&batch).await.expect("a repeat"), [Written::Unchanged; 3]);
-    let after = dumped(store).await;
-    let count = |dump: &Dump| dump.tables[0].1.len();
-    assert_eq!(count(&after), count(&before) + 1, "{after}");
-    for line in before.tables.iter().flat_map(|(_, lines)| lines) {
-        assert!(after.to_string().contains(line.as_str()), "it is as it was: {line}");
-    }
-    let row = store.ledger(&first.site, &first.lsid).await.expect("a ledger").expect("adopted");
-    assert_eq!((row.revision, row.content, row.session_id), (first.revision, first.content, 1));
-
-    // An older revision changes nothing, a later one says what the log says, and keeps the id.
-    assert_eq!(write(store, &incoming("a.example", "S1", 4, "older")).await, Written::Older);
-    let later = incoming("a.example", "S1", 8, "later");
-    assert_eq!(write(store, &later).await, Written::Replaced);
-    let now = store.ledger(&later.site, &later.lsid).await.expect("a ledger").expect("a row");
-    assert_eq!(now.session_id, 1);
-    // A person's refresh writes what is there already, and also what was never adopted before.
-    let refreshed = Incoming { even_if_done: true, ..incoming("b.example", "S3", 9, "refreshed") };
-    assert_eq!(write(store, &refreshed).await, Written::Replaced);
-    let dump = dumped(store).await.to_string();
-    for ours in expectation(&[later, fresh, refreshed]).iter().flat_map(|(_, lines)| lines) {
-        assert!(dump.contains(ours.as_str()), "{ours} in {dump}");
-    }
-    assert_eq!(
-        dump.matches("\"theirs\" | \"x\"").count(),
-        2,
-        "only the two of S2 are left: {dump}"
-    );
-}
-
-const FOUND: Found = Found { sessions: 4, doubles: 1 };
-
-#[tokio::test]
-async fn a_database_that_another_program_filled_is_adopted_by_a_person_and_doubles_nothing() {
-    let Some(database) = server().await else { return };
-    let connection = database.connection();
-    run(&database, OTHERS).await;
-    run(&database, THEIR_SESSIONS).await;
-    let error =
-        SqlServer::open(&connection).await.expect_err("nobody said that it is to be adopted");
-    assert!(matches!(error, StoreError::Unadopted { .. }), "{error:?}");
-    assert!(error.to_string().contains("--plan"), "{error}");
-
-    let before = definitions(&database).await;
-    let plan = SqlServer::migrate(&connection, Migrate::Plan).await.expect("a plan");
-    assert_eq!(plan.adopts, Some(FOUND));
-    assert_eq!(definitions(&database).await, before, "a plan changes nothing");
-    let steps: Vec<&str> = plan.steps.iter().map(|step| step.what.as_str()).collect();
-    for expected in [
-        "add the column jump_group_id to session",
-        "widen session.type, a nvarchar(50)",
-        "let rows of session_event go with the rows that they belong to",
-        "make the table custom_attribute",
-        "migration 1 (tables)",
-    ] {
-        assert!(steps.contains(&expected), "{expected} in {steps:?}");
-    }
-    let done = SqlServer::migrate(&connection, Migrate::Apply).await.expect("it can be adopted");
-    assert_eq!(done, plan);
-    let store = SqlServer::open_with(&connection, Schema::AsItIs).await.expect("it is ours");
-    adopts(&store).await;
-    drop(store);
-    database.dropped().await;
-}
-
-#[tokio::test]
-async fn a_file_whose_ledger_is_gone_is_adopted_in_the_same_way() {
-    let file = file();
-    drop(Sqlite::open(&file.path).await.expect("a new file"));
-    let own = ["migration", "ledger", "database", "route", "adoption"];
-    for table in own {
-        file.execute(&format!("DROP TABLE sluice_{table}"));
-    }
-    file.execute("ALTER TABLE session DROP COLUMN jump_group_type");
-    file.execute(THEIR_SESSIONS);
-    let error = Sqlite::open(&file.path).await.expect_err("nobody said that it is to be adopted");
-    assert!(matches!(error, StoreError::Unadopted { .. }), "{error:?}");
-    let plan = Sqlite::migrate(&file.path, Migrate::Plan).await.expect("a plan");
-    assert_eq!(plan.adopts, Some(FOUND));
-    assert_eq!(plan.steps[0].what, "add the column jump_group_type to session");
-    assert_eq!(plan.steps.len(), 3);
-    Sqlite::migrate(&file.path, Migrate::Apply).await.expect("it can be adopted");
-    adopts(&Sqlite::open(&file.path).await.expect("it is ours")).await;
-}
-
 #[tokio::test]
 async fn a_table_of_somebody_elses_is_named_with_what_tells_it() {
     let file = file();
@@ -370,74 +244,5 @@ async fn a_searched_column_is_widened_for_a_text_that_is_longer() {
     assert!(!definitions.contains("index session 00 external_key"), "{definitions}");
     assert!(definitions.contains("index session 00 start_time"), "{definitions}");
     drop(store);
-    database.dropped().await;
-}
-
-fn queries(engine: &str) -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema").join(engine);
-    let listed = std::fs::read_dir(folder.join("queries")).expect("a folder");
-    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.expect("a file").path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 10, "{paths:?}");
-    let read = |path: &PathBuf| std::fs::read_to_string(path).expect("a text");
-    paths.iter().map(|path| (path.display().to_string(), read(path))).collect()
-}
-
-/// The queries' own examples ask for this.
-fn asked_for() -> Vec<Incoming> {
-    vec![incoming("a.example", "S1", 1, "TICKET-1"), incoming("a.example", "S2", 2, "other")]
-}
-
-#[tokio::test]
-async fn an_auditors_questions_are_answered_by_sqlite() {
-    let file = file();
-    let store = Sqlite::open(&file.path).await.expect("a file");
-    store.write(&asked_for()).await.expect("two sessions");
-    file.execute("UPDATE session SET start_time = '2026-11-22 03:00:00'");
-    file.execute("UPDATE session_event SET type = 'File Upload', event_time = start FROM
-                  (SELECT id AS s, start_time AS start FROM session) WHERE session_id = s AND session_event.id % 2 = 0");
-    file.execute("UPDATE session_event SET type = 'Command Shell Session Started', event_time = '2026-11-22 03:00:00'
-                  WHERE id % 2 = 1");
-    file.execute("UPDATE session SET end_time = NULL WHERE lsid = 'S2'; DELETE FROM session WHERE lsid = 'S3'");
-    file.execute(
-        "INSERT INTO sluice_ledger VALUES ('a.example', 'S9', 1, 1, 'x', 99, datetime('now'))",
-    );
-    file.execute(&schema("sqlite/views.sql"));
-    let connection = rusqlite::Connection::open(&file.path).expect("a file");
-    for (path, sql) in queries("sqlite") {
-        let mut statement =
-            connection.prepare(&sql).unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert!(
-            statement.exists([]).unwrap_or_else(|error| panic!("{path}: {error}")),
-            "{path} finds nothing"
-        );
-    }
-    for view in ["session_overview", "event_overview"] {
-        let mut statement = connection.prepare(&format!("SELECT * FROM {view}")).expect("a view");
-        assert!(statement.exists([]).expect("rows"), "{view} is empty");
-    }
-}
-
-#[tokio::test]
-async fn an_auditors_questions_are_answered_by_sql_server() {
-    let Some(database) = server().await else { return };
-    let store = SqlServer::open(&database.connection()).await.expect("a database");
-    store.write(&asked_for()).await.expect("two sessions");
-    run(&database, "UPDATE session SET start_time = '2026-11-22T03:00:00'").await;
-    run(&database, "UPDATE session_event SET type = N'File Upload', event_time = '2026-11-22T03:00:00' WHERE id % 2 = 0").await;
-    run(&database, "UPDATE session_event SET type = N'Command Shell Session Started', event_time = '2026-11-22T03:00:00' WHERE id % 2 = 1").await;
-    run(&database, "UPDATE session SET end_time = NULL WHERE lsid = 'S2'").await;
-    run(&database, "INSERT INTO sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id)
-                    VALUES (N'a.example', N'S9', 1, 1, N'x', 99)").await;
-    run(&database, &schema("sqlserver/views.sql")).await;
-    let mut client = server::client(&database.connection()).await.expect("a login");
-    let views = ["session_overview", "event_overview"];
-    let views = views.map(|view| (view.to_owned(), format!("SELECT * FROM dbo.{view}")));
-    for (path, sql) in queries("sqlserver").into_iter().chain(views) {
-        let results =
-            client.simple_query(sql).await.expect(&path).into_results().await.expect(&path);
-        assert!(results.iter().any(|rows| !rows.is_empty()), "{path} finds nothing");
-    }
-    drop((client, store));
     database.dropped().await;
 }
