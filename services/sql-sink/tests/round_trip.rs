@@ -4,7 +4,6 @@
 #[allow(dead_code, reason = "another program uses the rest")]
 #[path = "../../../shared/session-report/tests/reports/generated.rs"]
 mod generated;
-#[allow(dead_code, reason = "each program uses a part of it")]
 #[path = "suite/server.rs"]
 mod server;
 #[allow(dead_code, reason = "another program uses the rest")]

@@ -91,7 +91,7 @@ fn unknown_keys_are_named_with_what_was_meant() {
     );
     assert_one(
         &with("connection = 1\npath", "path"),
-        "13:1: unknown key `connection` in [destination.db]\n  help: known here: `type`, `workers`, `path`, \
+        "13:1: unknown key `connection` in [destination.db]\n  help: known here: `type`, `workers`, `start`, `path`, \
          `store_system_information`, `batch_sessions_max`, `migrate_at_start`",
     );
 }

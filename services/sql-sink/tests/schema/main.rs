@@ -3,7 +3,6 @@
 
 mod adoption;
 mod questions;
-#[allow(dead_code, reason = "each program uses a part of it")]
 #[path = "../suite/server.rs"]
 mod server;
 #[allow(dead_code, reason = "each program uses a part of it")]
@@ -16,7 +15,7 @@ use server::Fresh;
 use sessions::{expectation, incoming};
 use sql_sink::columns::TABLES;
 use sql_sink::store::{
-    Dump, Found, Incoming, Migrate, Schema, SqlServer, Sqlite, Store, StoreError, Written, dump,
+    Dump, Incoming, Migrate, Schema, SqlServer, Sqlite, Store, StoreError, Written, dump,
 };
 
 async fn server() -> Option<Fresh> {
