@@ -148,5 +148,5 @@ impl Formats {
 
 impl SqlTarget {
     /// Sessions in one transaction unless set.
-    pub const BATCH_SESSIONS_MAX: usize = 50;
+    pub const BATCH_SESSIONS_MAX: usize = 200;
 }

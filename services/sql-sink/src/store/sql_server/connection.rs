@@ -11,11 +11,13 @@ pub(super) struct Connection {
     pub(super) client: Client,
     /// Whether the temporary tables that a batch is loaded into are there.
     has_tables: bool,
+    /// Whether the tables of what belongs to events take it straight from a bulk load, which converts nothing.
+    pub(super) takes_details: bool,
 }
 
 impl Connection {
     pub(super) async fn open(target: &Target) -> Result<Self, Fault> {
-        Ok(Connection { client: connect(target).await?, has_tables: false })
+        Ok(Connection { client: connect(target).await?, has_tables: false, takes_details: false })
     }
 
     /// Sends a text without parameters and reads everything that comes back, so that no error is left unread.
@@ -40,6 +42,8 @@ impl Connection {
     pub(super) async fn ensure_tables(&mut self) -> Result<(), Fault> {
         if !self.has_tables {
             self.batch(load::tables()).await?;
+            let others = self.batch(&load::OTHER_TYPES).await?;
+            self.takes_details = others.iter().flatten().next().is_none();
             self.has_tables = true;
         }
         Ok(())

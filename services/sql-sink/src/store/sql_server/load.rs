@@ -1,13 +1,19 @@
-//! A batch on its way: its rows are loaded in bulk into temporary tables, and from there written set by set.
+//! A batch on its way: its rows are loaded in bulk into temporary tables, and from there written set by set. What
+//! belongs to events, two thirds of all rows, is loaded straight into its table once the events have their ids.
 //!
-//! Rows of all tables travel in two streams, whatever the number of tables, because each load costs three round trips.
+//! What was tried, against Babelfish on the same machine, as parts of what plain bulk loads of the same rows reach that
+//! know all ids beforehand, one load a table (`benches/sql_server_load.rs`): a temporary table for each table, 0.36;
+//! three for all, 0.44 to 0.49, whether with 100 or 200 sessions a transaction, because each row is written twice;
+//! details straight, 0.55 with 100 sessions and 0.70 to 0.75 with 200. OPENJSON reaches a third of a bulk load by
+//! itself, and needs a compatibility level that old databases lack. Ids reserved beforehand would let events go
+//! straight, too, but to keep identities a login needs the right to alter the tables.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use tiberius::{ColumnData, IntoSql, TokenRow};
+use tiberius::{ColumnData, IntoSql, SqlBulkCopyOption, TokenRow};
 
 use super::connection::Connection;
 use super::fault::Fault;
@@ -30,11 +36,15 @@ pub(super) struct Stage {
     times: usize,
 }
 
-/// Wide enough for each of the eight tables.
+/// Sessions and what belongs to them, but for their events. Empty slots cost eight bytes each on the wire, so the many
+/// rows of events and of their data have stages of their own.
 const ROWS: Stage = Stage { name: "#sluice_row", texts: 10, integers: 3, times: 2 };
-/// Two thirds of all rows hold two texts; empty slots cost eight bytes each on the wire.
+const EVENTS: Stage = Stage { name: "#sluice_event", texts: 5, integers: 0, times: 1 };
 const PAIRS: Stage = Stage { name: "#sluice_pair", texts: 2, integers: 0, times: 0 };
-const STAGES: [&Stage; 2] = [&ROWS, &PAIRS];
+const STAGES: [&Stage; 3] = [&ROWS, &EVENTS, &PAIRS];
+
+/// What goes straight into its table, where it can.
+pub(super) const DIRECT: [&Table; 2] = [&SESSION_EVENT_DATA, &SYSTEM_INFORMATION];
 
 /// The kind of what the ledger is to say of new sessions. The tables' own kinds come before.
 pub(super) const LEDGER_NEW: i64 = TABLES.len() as i64;
@@ -42,7 +52,7 @@ pub(super) const LEDGER_NEW: i64 = TABLES.len() as i64;
 pub(super) const LEDGER_KNOWN: i64 = LEDGER_NEW + 1;
 
 /// How many temporary tables of ids there are beside the stages.
-const ID_TABLES: [&str; 3] = ["#sluice_id", "#sluice_new_session", "#sluice_event"];
+const ID_TABLES: [&str; 3] = ["#sluice_id", "#sluice_new_session", "#sluice_new_event"];
 
 /// `kind` tells the table; `ord` is the row's place among its kind in the batch, from 1 (of a session: its place among
 /// the incoming, from 0); `parent` is the `ord` of what it belongs to (of a session: the id that it keeps, or 0). The
@@ -71,7 +81,7 @@ static TEMPORARY_TABLES: LazyLock<String> = LazyLock::new(|| {
     sql.push_str(
         "CREATE TABLE #sluice_id (ord bigint NOT NULL, id bigint NOT NULL);
          CREATE TABLE #sluice_new_session (id bigint NOT NULL);
-         CREATE TABLE #sluice_event (id bigint NOT NULL);",
+         CREATE TABLE #sluice_new_event (id bigint NOT NULL);",
     );
     sql
 });
@@ -80,6 +90,17 @@ static TEMPORARY_TABLES: LazyLock<String> = LazyLock::new(|| {
 pub(super) fn tables() -> &'static str {
     &TEMPORARY_TABLES
 }
+
+/// Columns of the tables that are loaded straight which have other types than ours: somebody else made them.
+pub(super) static OTHER_TYPES: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<String> = DIRECT.iter().map(|table| format!("N'{}'", table.name)).collect();
+    format!(
+        "SELECT COLUMN_NAME FROM INFORMATION_SCHEMA.COLUMNS
+         WHERE TABLE_SCHEMA = N'dbo' AND TABLE_NAME IN ({})
+             AND NOT (DATA_TYPE = N'bigint' OR DATA_TYPE = N'nvarchar' AND CHARACTER_MAXIMUM_LENGTH = -1)",
+        names.join(", ")
+    )
+});
 
 /// Empties them.
 pub(super) static EMPTY: LazyLock<String> = LazyLock::new(|| {
@@ -90,9 +111,10 @@ pub(super) static EMPTY: LazyLock<String> = LazyLock::new(|| {
 impl Stage {
     /// Where rows of this table are loaded.
     pub(super) fn of(table: &Table) -> &'static Stage {
-        match table == &SESSION_EVENT_DATA || table == &SYSTEM_INFORMATION {
-            true => &PAIRS,
-            false => &ROWS,
+        match () {
+            () if table == &SESSION_EVENT => &EVENTS,
+            () if table == &SESSION_EVENT_DATA || table == &SYSTEM_INFORMATION => &PAIRS,
+            () => &ROWS,
         }
     }
 
@@ -131,7 +153,7 @@ struct Loaded<'b> {
     kind: i64,
     ord: i64,
     parent: i64,
-    texts: Vec<Option<&'b str>>,
+    texts: Vec<Option<Cow<'b, str>>>,
     integers: Vec<Option<i64>>,
     times: Vec<ColumnData<'static>>,
 }
@@ -149,7 +171,7 @@ impl<'b> Loaded<'b> {
         for (column, cell) in table.columns.iter().zip(cells) {
             match column.holds {
                 Holds::Text => loaded.texts.push(match cell {
-                    Cell::Text(text) => Some(text),
+                    Cell::Text(text) => Some(Cow::Borrowed(text)),
                     _ => None,
                 }),
                 Holds::Integer => loaded.integers.push(match cell {
@@ -166,13 +188,17 @@ impl<'b> Loaded<'b> {
     }
 
     /// What the ledger is to say of an incoming.
-    fn entry(kind: i64, ord: i64, incoming: &'b Incoming, digest: &'b str) -> Self {
+    fn entry(kind: i64, ord: i64, incoming: &'b Incoming) -> Self {
         let revision = incoming.revision;
         Loaded {
             kind,
             ord,
             parent: 0,
-            texts: vec![Some(incoming.site.as_str()), Some(incoming.lsid.as_str()), Some(digest)],
+            texts: vec![
+                Some(Cow::Borrowed(incoming.site.as_str())),
+                Some(Cow::Borrowed(incoming.lsid.as_str())),
+                Some(Cow::Owned(incoming.content.to_string())),
+            ],
             integers: vec![
                 Some(revision.epoch.cast_signed()),
                 Some(revision.position.cast_signed()),
@@ -181,14 +207,15 @@ impl<'b> Loaded<'b> {
         }
     }
 
-    fn token(&self, stage: &Stage) -> TokenRow<'b> {
+    /// For a stage.
+    fn staged(&self, stage: &Stage) -> TokenRow<'_> {
         let mut row = TokenRow::with_capacity(3 + stage.texts + stage.integers + stage.times);
         for number in [self.kind, self.ord, self.parent] {
             row.push(ColumnData::I64(Some(number)));
         }
         for place in 0..stage.texts {
-            let text = self.texts.get(place).copied().flatten().filter(|text| !is_long(text));
-            row.push(ColumnData::String(text.map(Cow::Borrowed)));
+            let text = self.texts.get(place).and_then(Option::as_deref);
+            row.push(ColumnData::String(text.filter(|text| !is_long(text)).map(Cow::Borrowed)));
         }
         for place in 0..stage.integers {
             row.push(ColumnData::I64(self.integers.get(place).copied().flatten()));
@@ -198,64 +225,55 @@ impl<'b> Loaded<'b> {
         }
         row
     }
+
+    /// For its table itself, below the event of this id.
+    fn direct(&self, event_id: Option<i64>) -> TokenRow<'_> {
+        let mut row = TokenRow::with_capacity(1 + self.texts.len());
+        row.push(ColumnData::I64(event_id));
+        for text in &self.texts {
+            row.push(ColumnData::String(text.as_deref().map(Cow::Borrowed)));
+        }
+        row
+    }
 }
 
-/// What was loaded.
-#[derive(Debug, Default)]
-pub(super) struct Contents {
+/// The rows of a batch, by how they travel.
+#[derive(Default)]
+pub(super) struct Load<'b> {
+    /// By stage, in the order of [`STAGES`].
+    staged: [Vec<Loaded<'b>>; STAGES.len()],
+    /// What goes straight into its table, in the order of [`DIRECT`].
+    direct: [Vec<Loaded<'b>>; DIRECT.len()],
+    /// How many there are of each table.
+    counts: [i64; TABLES.len()],
     /// Whether any session replaces another.
     pub(super) replaces: bool,
-    /// Whether the ledger knows any session that changes.
-    pub(super) known: bool,
-    /// The kinds of which there are rows.
+    /// The kinds of which there are rows in the stages.
     pub(super) kinds: BTreeSet<i64>,
 }
 
-/// Loads what the plan writes: the rows of sessions whose content changes, and what the ledger is to say.
-pub(super) async fn load(
-    connection: &mut Connection,
-    batch: &[Incoming],
-    plan: &Plan,
-) -> Result<Contents, Fault> {
-    let digests: Vec<String> =
-        plan.changes.iter().map(|change| batch[change.incoming].content.to_string()).collect();
-    let mut contents = Contents::default();
-    let mut gathered = Gathered::default();
-    for (Change { incoming: place, content }, digest) in plan.changes.iter().zip(&digests) {
-        let (incoming, ord) = (&batch[*place], *place as i64);
-        let (ledger, session_id) = match *content {
-            Content::Insert => (LEDGER_NEW, Some(0)),
-            Content::Replace { session_id } => (LEDGER_KNOWN, Some(session_id)),
-            Content::Keep => (LEDGER_KNOWN, None),
-        };
-        contents.replaces |= matches!(content, Content::Replace { .. });
-        contents.known |= ledger == LEDGER_KNOWN;
-        gathered.rows.push(Loaded::entry(ledger, ord, incoming, digest));
-        if let Some(session_id) = session_id {
-            gathered.session(ord, session_id, &incoming.rows);
+impl<'b> Load<'b> {
+    /// What the plan writes: the rows of sessions whose content changes, and what the ledger is to say.
+    pub(super) fn of(batch: &'b [Incoming], plan: &Plan) -> Self {
+        let mut load = Load::default();
+        for Change { incoming: place, content } in &plan.changes {
+            let (incoming, ord) = (&batch[*place], *place as i64);
+            let (ledger, session_id) = match *content {
+                Content::Insert => (LEDGER_NEW, Some(0)),
+                Content::Replace { session_id } => (LEDGER_KNOWN, Some(session_id)),
+                Content::Keep => (LEDGER_KNOWN, None),
+            };
+            load.replaces |= matches!(content, Content::Replace { .. });
+            load.stage(&ROWS, Loaded::entry(ledger, ord, incoming));
+            if let Some(session_id) = session_id {
+                load.session(ord, session_id, &incoming.rows);
+            }
         }
+        load
     }
-    for (stage, rows) in [(&ROWS, &gathered.rows), (&PAIRS, &gathered.pairs)] {
-        if !rows.is_empty() {
-            contents.kinds.extend(rows.iter().map(|row| row.kind));
-            stream(connection, stage, rows).await?;
-        }
-    }
-    Ok(contents)
-}
 
-/// The rows of a batch, by where they are loaded.
-#[derive(Default)]
-struct Gathered<'b> {
-    rows: Vec<Loaded<'b>>,
-    pairs: Vec<Loaded<'b>>,
-    /// How many there are of each table.
-    counts: [i64; TABLES.len()],
-}
-
-impl<'b> Gathered<'b> {
     fn session(&mut self, ord: i64, session_id: i64, rows: &'b SessionRows) {
-        self.rows.push(Loaded::of(&SESSION, ord, session_id, &rows.session));
+        self.stage(&ROWS, Loaded::of(&SESSION, ord, session_id, &rows.session));
         for (table, rows) in rows.leaves() {
             for row in rows {
                 self.add(table, ord, row);
@@ -275,12 +293,83 @@ impl<'b> Gathered<'b> {
     fn add(&mut self, table: &'static Table, parent: i64, cells: &'b Row) -> i64 {
         let count = &mut self.counts[kind_of(table) as usize];
         *count += 1;
-        let row = Loaded::of(table, *count, parent, cells);
-        match Stage::of(table) == &PAIRS {
-            true => self.pairs.push(row),
-            false => self.rows.push(row),
+        let ord = *count;
+        let row = Loaded::of(table, ord, parent, cells);
+        match DIRECT.iter().position(|direct| direct.name == table.name) {
+            Some(place) => self.direct[place].push(row),
+            None => self.stage(Stage::of(table), row),
         }
-        *count
+        ord
+    }
+
+    fn stage(&mut self, stage: &Stage, row: Loaded<'b>) {
+        self.kinds.insert(row.kind);
+        let place = STAGES.iter().position(|known| known.name == stage.name);
+        self.staged[place.expect("there are three stages")].push(row);
+    }
+
+    /// Has everything travel by the stages that can't go straight into its table: because that is not of our making,
+    /// or because the driver takes long texts as parameters only.
+    pub(super) fn detour(&mut self, is_ours: bool) {
+        for place in 0..DIRECT.len() {
+            let long = |row: &Loaded<'_>| row.texts.iter().flatten().any(|text| is_long(text));
+            if !is_ours || self.direct[place].iter().any(long) {
+                for row in std::mem::take(&mut self.direct[place]) {
+                    self.stage(&PAIRS, row);
+                }
+            }
+        }
+    }
+
+    /// Whether anything goes straight into its table, and needs the ids of events.
+    pub(super) fn is_direct(&self) -> bool {
+        self.direct.iter().any(|rows| !rows.is_empty())
+    }
+
+    /// Loads the stages.
+    pub(super) async fn to_stages(&self, connection: &mut Connection) -> Result<(), Fault> {
+        for (stage, rows) in STAGES.iter().zip(&self.staged) {
+            if !rows.is_empty() {
+                stream(connection, stage, rows).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what belongs to events, whose ids are these, in their order.
+    ///
+    /// Constraints are checked: a load that does not check them leaves them behind as not trusted.
+    pub(super) async fn to_tables(
+        &self,
+        connection: &mut Connection,
+        event_ids: &[i64],
+    ) -> Result<(), Fault> {
+        for (table, rows) in DIRECT.iter().zip(&self.direct) {
+            if rows.is_empty() {
+                continue;
+            }
+            let name = format!("dbo.[{}]", table.name);
+            let parent = table.parent.as_ref().map(|parent| parent.column);
+            let names: Vec<String> = parent
+                .into_iter()
+                .chain(table.columns.iter().map(|column| column.name))
+                .map(|name| format!("[{name}]"))
+                .collect();
+            let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+            let options = SqlBulkCopyOption::CheckConstraints
+                | SqlBulkCopyOption::FireTriggers
+                | SqlBulkCopyOption::KeepNulls;
+            let client = &mut connection.client;
+            let mut request =
+                client.bulk_insert_with_options(&name, &columns, options, &[]).await?;
+            for row in rows {
+                let place = usize::try_from(row.parent - 1).ok();
+                let id = place.and_then(|place| event_ids.get(place)).copied();
+                request.send(row.direct(id)).await?;
+            }
+            request.finalize().await?;
+        }
+        Ok(())
     }
 }
 
@@ -296,12 +385,12 @@ async fn stream(
         .collect();
     let mut request = connection.client.bulk_insert_columns(stage.name, &columns).await?;
     for row in rows {
-        request.send(row.token(stage)).await?;
+        request.send(row.staged(stage)).await?;
     }
     request.finalize().await?;
     for row in rows {
         for (text, number) in row.texts.iter().zip(1..) {
-            let Some(text) = text.filter(|text| is_long(text)) else { continue };
+            let Some(text) = text.as_deref().filter(|text| is_long(text)) else { continue };
             let sql = format!(
                 "UPDATE {} SET {} = @P1 WHERE kind = @P2 AND ord = @P3",
                 stage.name,

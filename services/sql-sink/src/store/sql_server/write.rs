@@ -7,7 +7,7 @@ use domain::{DestinationId, SiteHost};
 use super::adoption;
 use super::connection::Connection;
 use super::fault::Fault;
-use super::load::{self, Contents, LEDGER_KNOWN, LEDGER_NEW, Stage, kind_of, slot_of};
+use super::load::{self, LEDGER_KNOWN, LEDGER_NEW, Load, Stage, kind_of, slot_of};
 use super::open::{IDENTITY, begin, check_identity};
 use super::pool::Pool;
 use super::{ledger_row_of, string};
@@ -38,14 +38,23 @@ pub(super) async fn write(
         adoption::adopt(&mut connection, batch, &mut ledger).await?;
     }
     let plan = Plan::of(batch, &ledger);
-    if !plan.changes.is_empty() {
-        let contents = load::load(&mut connection, batch, &plan).await?;
-        connection.batch(&move_all(&contents)).await?;
+    let mut load = Load::of(batch, &plan);
+    load.detour(connection.takes_details);
+    if !load.kinds.is_empty() {
+        load.to_stages(&mut connection).await?;
+        let event_ids = move_staged(&mut connection, &load).await?;
+        load.to_tables(&mut connection, &event_ids).await?;
     }
     mark(&mut connection, &plan).await?;
     connection.batch("COMMIT TRANSACTION").await?;
     pool.give_back(connection);
     Ok(plan.outcomes)
+}
+
+/// Writes what was staged; gives the ids of the new events, in their order, where they are needed.
+async fn move_staged(connection: &mut Connection, load: &Load<'_>) -> Result<Vec<i64>, Fault> {
+    let results = connection.batch(&move_all(load)).await?;
+    results.iter().flatten().map(|row| super::integer(row, 0)).collect()
 }
 
 static FIRST: LazyLock<String> = LazyLock::new(|| format!("{IDENTITY};{}", *load::EMPTY));
@@ -114,21 +123,24 @@ async fn mark(connection: &mut Connection, plan: &Plan) -> Result<(), Fault> {
 ///
 /// Ids of new rows are told apart by their order: the server gives identities in the order of the rows of an INSERT …
 /// SELECT … ORDER BY, though it promises nothing of the order in which OUTPUT names them.
-fn move_all(contents: &Contents) -> String {
+fn move_all(load: &Load<'_>) -> String {
     let mut sql = String::new();
-    if contents.replaces {
+    if load.replaces {
         sql.push_str(&REPLACED_SESSIONS);
     }
     for (table, statements) in MOVES.iter() {
-        if contents.kinds.contains(&kind_of(table)) {
+        if load.kinds.contains(&kind_of(table)) {
             sql.push_str(statements);
         }
     }
-    if contents.known {
+    if load.kinds.contains(&LEDGER_KNOWN) {
         sql.push_str(&LEDGER_CHANGES);
     }
-    if contents.kinds.contains(&LEDGER_NEW) {
+    if load.kinds.contains(&LEDGER_NEW) {
         sql.push_str(&LEDGER_INSERTS);
+    }
+    if load.is_direct() {
+        sql.push_str("SELECT id FROM #sluice_new_event ORDER BY id;");
     }
     sql
 }
@@ -150,8 +162,8 @@ static MOVES: LazyLock<[(&Table, String); 8]> = LazyLock::new(|| {
     })
 });
 
-const EVENT_IDS: &str = "OUTPUT inserted.id INTO #sluice_event (id)";
-const EVENTS: &str = "(SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM #sluice_event)";
+const EVENT_IDS: &str = "OUTPUT inserted.id INTO #sluice_new_event (id)";
+const EVENTS: &str = "(SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM #sluice_new_event)";
 
 /// Sessions that keep their id; where a person deleted one, it comes back as a new one.
 fn replaced_sessions() -> String {
