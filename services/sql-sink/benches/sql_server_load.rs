@@ -12,6 +12,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 use server::{Client, Fresh, VARIABLE};
+use settings::SqlTarget;
 use sql_sink::columns::{
     Cell, Holds, Row, SESSION, SESSION_EVENT, SESSION_EVENT_DATA, SYSTEM_INFORMATION, TABLES, Table,
 };
@@ -21,8 +22,8 @@ use tiberius::{ColumnData, IntoSql, SqlBulkCopyOption, ToSql, TokenRow};
 const SESSIONS: usize = 1_000;
 /// The plain writer is so slow that a part tells enough.
 const PLAIN_SESSIONS: usize = 30;
-const BATCH: usize = 100;
-const ROUNDS: usize = 3;
+const BATCH: usize = SqlTarget::BATCH_SESSIONS_MAX;
+const ROUNDS: usize = 4;
 
 #[tokio::main]
 async fn main() {

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Statement};
+use settings::SqlTarget;
 use sql_sink::columns::{
     Row, SESSION, SESSION_EVENT, SESSION_EVENT_DATA, SYSTEM_INFORMATION, TABLES, Table,
 };
 use sql_sink::store::{Incoming, Sqlite, Store};
 
 const SESSIONS: usize = 2_000;
-const BATCH: usize = 100;
+const BATCH: usize = SqlTarget::BATCH_SESSIONS_MAX;
 const ROUNDS: usize = 3;
 
 fn main() {
