@@ -1,0 +1,138 @@
+//! Three real sinks, each a process of its own, one of which is killed every other moment.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use domain::facts::{Again, AgainMode, Asked};
+use domain::{ArtifactId, Family};
+use messages::Fact;
+use nats_server::NatsServer;
+use sql_sink::store::Store;
+
+use crate::house::{House, check, is_complete};
+use crate::reports::{self, Dice, Report};
+use crate::suite::{Database, opened};
+
+const SESSIONS: usize = 10_000;
+const EVENTS_MEAN: u32 = 30;
+const SINKS: usize = 3;
+const KILL_EVERY_MILLIS: usize = 4_000;
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// A sink that is killed with this value.
+struct Sink(Child);
+
+impl Sink {
+    fn start(folder: &Path, address: &str) -> Self {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
+        let child = Command::new(env!("CARGO_BIN_EXE_sluice-sql-sink"))
+            .env("SLUICE_SETTINGS", folder.join("sluice.toml"))
+            .env("WAREHOUSE", address)
+            .env("SECRET", "secret")
+            .env("SLUICE_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("a writable folder"))
+            .spawn();
+        Sink(child.expect("the program is built with its tests"))
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn settings(house: &House, server: &NatsServer, target: &str) -> String {
+    let mut text = format!(
+        "[log]\nurl = {:?}\n[staging]\nurl = {:?}\n[retry]\nattempts = 4\nfirst = \"1s\"\nlongest = \"2s\"\n",
+        server.url(),
+        format!("file://{}", house.folder.path().join("staging").display()),
+    );
+    let mut transfers = String::new();
+    for (label, product) in [("support", "remote-support"), ("access", "privileged-remote-access")]
+    {
+        text += &format!(
+            "[site.{label}]\nhost = \"{label}.example.com\"\nproduct = {product:?}\nclient_id = \"x\"\n\
+             client_secret = {{ env = \"SECRET\" }}\n"
+        );
+        transfers += &format!(
+            "  {{ site = {label:?}, destination = \"warehouse\", kinds = [\"session-data\"] }},\n"
+        );
+    }
+    text += &format!("[destination.warehouse]\n{target}\nstore_system_information = true\n");
+    text + &format!("[schedule.all]\nevery = \"5m\"\ntransfers = [\n{transfers}]\n")
+}
+
+/// Ten thousand sessions, some of them several times, by three processes that are killed at random: the end is what
+/// the reports say, and nobody had to do anything about it.
+pub async fn load_while_processes_die<D: Database>(database: &D, target: &str) {
+    let mut dice = Dice::new();
+    let server = NatsServer::start();
+    let house = House::build(&server, None).await;
+    let reports = reports::staged(SESSIONS, EVENTS_MEAN, &mut dice).await;
+    let store = opened(database).await;
+    let folder = house.folder.path();
+    std::fs::write(folder.join("sluice.toml"), settings(&house, &server, target))
+        .expect("a writable folder");
+    let start = || Sink::start(folder, &database.address());
+
+    let began = Instant::now();
+    let mut sinks: Vec<Sink> = (0..SINKS).map(|_| start()).collect();
+    let (tasks, ()) = tokio::join!(house.stage(&reports), ask_again(&house, &store, &reports));
+    let staged = began.elapsed();
+    let expected = house.expected(&reports, &tasks).await;
+    let mut kills = 0;
+    let mut kill_at = Instant::now();
+    while !is_complete(&store, &expected).await {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{}",
+            std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+        );
+        if Instant::now() >= kill_at {
+            let victim = dice.below(SINKS);
+            sinks[victim] = start();
+            kills += 1;
+            kill_at = Instant::now() + Duration::from_millis(dice.below(KILL_EVERY_MILLIS) as u64);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let took = began.elapsed();
+    let dead = house.log.dead_letters().list().await.expect("a log");
+    assert!(dead.is_empty(), "{dead:?}");
+    let rows = check(&store, &expected).await;
+    println!(
+        "{}: {} sessions, {} reports staged in {:.0} s, {rows} rows, {SINKS} processes, {kills} kills: {:.0} s",
+        store.place(),
+        expected.len(),
+        reports.len(),
+        staged.as_secs_f64(),
+        took.as_secs_f64()
+    );
+}
+
+/// Meanwhile some are asked for again, in any order, whether they were delivered or not.
+async fn ask_again<S: Store>(house: &House, store: &S, reports: &[Report]) {
+    for (number, report) in reports.iter().rev().step_by(40).enumerate() {
+        let artifact =
+            ArtifactId::report(report.site.clone(), Family::Session, report.lsid.clone());
+        let again = Fact::Again(Again {
+            artifact,
+            to: Asked::Deliver(store.identity().clone()),
+            ask: format!("load-{number}"),
+            mode: if number % 2 == 0 { AgainMode::IfMissing } else { AgainMode::EvenIfDone },
+            why: "a test asks".to_owned(),
+            asked_by: "a test".to_owned(),
+            asked_at: Utc::now(),
+            destinations: Vec::new(),
+            import: None,
+        });
+        house.log.publish(&again).await.expect("it can be published");
+    }
+}
