@@ -33,6 +33,7 @@ lint: ## formatting, lints and documentation
 bench: tools ## figures beside their yardsticks, in one run
 	cargo bench --package session-report --bench parse
 	cargo bench --package sql-sink --bench sqlite_load
+	cargo bench --package sql-sink --bench sql_server_load
 	cargo bench --package queue --bench throughput
 	cargo bench --package file-sink --bench copy
 	cargo build --release --bins --workspace --quiet

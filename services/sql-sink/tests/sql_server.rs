@@ -249,6 +249,52 @@ async fn an_id_that_ends_in_a_space_is_refused_before_it_is_taken_for_another() 
 }
 
 #[tokio::test]
+async fn a_value_that_no_column_holds_is_refused_by_its_name_and_length_and_never_cut() {
+    let Some(database) = fresh().await else { return };
+    let store = suite::opened(&database).await;
+    database
+        .execute(
+            "ALTER TABLE custom_attribute DROP COLUMN [value];
+             ALTER TABLE custom_attribute ADD [value] nvarchar(10) NULL",
+        )
+        .await;
+    let long = suite::incoming("a.example", "S2", 2, "eleven long");
+    let batch = [suite::incoming("a.example", "S1", 1, "ten in all"), long.clone()];
+    let error = store.write(&batch).await.expect_err("a value too long");
+    assert_eq!(error.recourse(), sql_sink::store::Recourse::Reject, "{error:?}");
+    let error = store.write(&[long]).await.expect_err("a value too long");
+    let told = std::error::Error::source(&error).expect("a cause").to_string();
+    for part in ["the session S2 of a.example", "custom_attribute.value", "11 characters", "10"] {
+        assert!(told.contains(part), "{told}");
+    }
+    suite::written(&store, &batch[..1]).await;
+    let expected = suite::sessions::expectation(&batch[..1]);
+    assert_eq!(suite::dumped(&store).await.tables[..8], expected[..]);
+    drop(store);
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn tables_that_have_other_types_than_ours_take_the_same_rows() {
+    let Some(database) = fresh().await else { return };
+    drop(suite::opened(&database).await);
+    database
+        .execute(
+            "ALTER TABLE session_event_data DROP COLUMN [value];
+             ALTER TABLE session_event_data ADD [value] nvarchar(4000) NULL",
+        )
+        .await;
+    let store = suite::opened(&database).await;
+    let batch =
+        [suite::incoming("a.example", "S1", 1, "x"), suite::incoming("b.example", "S1", 2, "y")];
+    suite::written(&store, &batch).await;
+    let expected = suite::sessions::expectation(&batch);
+    assert_eq!(suite::dumped(&store).await.tables[..8], expected[..]);
+    drop(store);
+    database.dropped().await;
+}
+
+#[tokio::test]
 async fn a_connection_string_that_is_none_is_not_shown() {
     let error =
         SqlServer::open("Server=x;Password='sec'ret'").await.expect_err("a string like that");

@@ -101,9 +101,11 @@ pub async fn staged(sessions: usize, events_mean: u32, dice: &mut Dice) -> Vec<R
     }
     let mut all = Vec::with_capacity(sessions * 2);
     for report in first {
+        // Longer than what a bulk load takes, but seldom: such texts travel alone.
+        let long = "é🦀 ".repeat(if dice.below(10) == 0 { 12_000 } else { 12 });
         let later = match dice.below(6) {
-            0 => vec![changed(&report, "a second look")],
-            1 => vec![changed(&report, "then"), report.clone(), report.clone()],
+            0 => vec![changed(&report, &long)],
+            1 => vec![changed(&report, &long), report.clone(), report.clone()],
             2 => vec![report.clone()],
             _ => Vec::new(),
         };
@@ -129,12 +131,11 @@ fn in_any_order(all: Vec<Report>, dice: &mut Dice) -> Vec<Report> {
     order.into_iter().map(next).map(|place| all[place].clone()).collect()
 }
 
-/// The same session, told otherwise: its first event is missing, and there is another at the end, which is long.
-fn changed(report: &Report, word: &str) -> Report {
+/// The same session, told otherwise: its first event is missing, and there is another at the end.
+fn changed(report: &Report, said: &str) -> Report {
     let event = format!(
-        "<event timestamp=\"1790000000\" event_type=\"Chat Message\"><body>{word} {}</body></event>\
-         </session_details>",
-        "é🦀 ".repeat(12_000)
+        "<event timestamp=\"1790000000\" event_type=\"Chat Message\"><body>{said}</body></event>\
+         </session_details>"
     );
     let xml = report.xml.replace("</session_details>", &event);
     let first = xml.find("<event ").zip(xml.find("</event>"));

@@ -16,11 +16,11 @@ use crate::reports::{self, Dice, Report};
 use crate::suite::{Database, opened};
 
 const SESSIONS: usize = 300;
-const EVENTS_MEAN: u32 = 8;
+const EVENTS_MEAN: u32 = 6;
 const TAKERS: usize = 3;
-const BATCH_MAX: usize = 20;
+const BATCH_MAX: usize = 40;
 /// One batch in so many is given up, and its sink with it.
-const GIVEN_UP_ONE_IN: usize = 6;
+const GIVEN_UP_ONE_IN: usize = 8;
 const GIVEN_UP_WITHIN_MILLIS: usize = 60;
 /// None is needed, but for a server that misreads one bulk load in hundreds (where its last token lies across packets).
 const RETRIES_MAX: usize = 3;
@@ -139,7 +139,7 @@ pub async fn poison_stands_alone<D: Database>(database: &D) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let dead = tokio::time::timeout(Duration::from_secs(120), settled).await.expect("an end");
+    let dead = tokio::time::timeout(Duration::from_secs(240), settled).await.expect("an end");
     stop.cancel();
     running.await.expect("a runner does not panic").expect("a runner that stops well");
     assert_eq!(dead.len(), 1, "{dead:?}");

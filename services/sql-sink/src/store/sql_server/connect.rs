@@ -17,9 +17,9 @@ use super::fault::Fault;
 /// A gateway sends a client on to the server that it means, and that one to nobody.
 const REDIRECTS_MAX: usize = 2;
 
-/// What every connection is told first. An error undoes its transaction, whatever it was; a column that is changed
-/// takes nulls unless it says otherwise.
-const SETTINGS: &str = "SET XACT_ABORT ON; SET NOCOUNT ON; SET ANSI_NULLS ON; SET ANSI_WARNINGS ON; \
+/// What every connection is told first. An error undoes its transaction, whatever it was; of a deadlock with somebody's
+/// query we are the victim: we try again, and people don't; a column that is changed takes nulls unless it says otherwise.
+const SETTINGS: &str = "SET XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET NOCOUNT ON; SET ANSI_NULLS ON; SET ANSI_WARNINGS ON; \
     SET ANSI_PADDING ON; SET QUOTED_IDENTIFIER ON; SET CONCAT_NULL_YIELDS_NULL ON; SET ARITHABORT ON; \
     SET ANSI_NULL_DFLT_ON ON;";
 
