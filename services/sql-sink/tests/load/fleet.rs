@@ -16,6 +16,8 @@ use crate::reports::{self, Dice, Report};
 use crate::suite::{Database, opened};
 
 const SESSIONS: usize = 10_000;
+/// Names another number of them, for those who can't wait.
+const VARIABLE: &str = "SLUICE_LOAD_SESSIONS";
 const EVENTS_MEAN: u32 = 30;
 const SINKS: usize = 3;
 /// The most sessions that are delivered between one kill and the next: by progress, not by time, so that a slow machine
@@ -77,7 +79,9 @@ pub async fn load_while_processes_die<D: Database>(database: &D, target: &str) {
     let mut dice = Dice::new();
     let server = NatsServer::start();
     let house = House::build(&server, None).await;
-    let reports = reports::staged(SESSIONS, EVENTS_MEAN, &mut dice).await;
+    let sessions = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok());
+    let sessions = sessions.unwrap_or(SESSIONS);
+    let reports = reports::staged(sessions, EVENTS_MEAN, &mut dice).await;
     let store = opened(database).await;
     let folder = house.folder.path();
     std::fs::write(folder.join("sluice.toml"), settings(&house, &server, target))

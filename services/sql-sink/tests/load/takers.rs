@@ -25,6 +25,9 @@ const GIVEN_UP_WITHIN_MILLIS: usize = 60;
 /// None is needed, but for a server that misreads one bulk load in hundreds (where its last token lies across packets).
 const RETRIES_MAX: usize = 3;
 
+/// Each failure costs a connection, and its first statements.
+const POISON_AMONG: usize = 14;
+
 type Pile = Arc<Mutex<(Vec<Task>, Dice)>>;
 
 /// Each message once or more often, in any order; in the end the tables hold what was staged last.
@@ -100,7 +103,7 @@ fn back(pile: &Pile, batch: Vec<Task>) {
 pub async fn poison_stands_alone<D: Database>(database: &D) {
     let mut dice = Dice::new();
     let house = House::build(NatsServer::shared(), Some(NatsServer::shared().fresh_prefix())).await;
-    let mut reports = reports::staged(40, EVENTS_MEAN, &mut dice).await;
+    let mut reports = reports::staged(POISON_AMONG, EVENTS_MEAN, &mut dice).await;
     let poisoned = dice.below(reports.len());
     let of = reports[poisoned].clone();
     reports.retain(|report| report.lsid != of.lsid);
