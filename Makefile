@@ -10,7 +10,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SETTINGS ?= sluice.toml
 
-.PHONY: help demo test chaos tools lint bench run build schemas clean
+.PHONY: help demo test chaos tools openssl lint bench run build schemas clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -18,11 +18,11 @@ help: ## show this
 demo: tools build ## two simulated appliances into demo-data/: files and a database, then a query
 	$(PYTHON) tests/demo/demo.py --bin $(TARGET)/debug --data demo-data
 
-test: tools lint build ## everything that is checked before a change is taken
+test: tools openssl lint build ## everything that is checked before a change is taken
 	# Most tests wait for other programs most of the time.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
 
-chaos: tools build ## the long proofs: thousands of sessions, kills, losses
+chaos: tools openssl build ## the long proofs: thousands of sessions, kills, losses
 	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast -- --ignored --nocapture
 
 lint: ## formatting, lints and documentation
@@ -30,7 +30,7 @@ lint: ## formatting, lints and documentation
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
-bench: tools ## figures beside their yardsticks, in one run
+bench: tools openssl ## figures beside their yardsticks, in one run
 	cargo bench --package session-report --bench parse
 	cargo bench --package sql-sink --bench sqlite_load
 	cargo bench --package sql-sink --bench sql_server_load
@@ -46,6 +46,9 @@ build:
 	cargo build --workspace --quiet
 
 tools: $(NATS) $(MOTO) ## what tests and demo need beside cargo: the real nats-server, and a stand-in for S3
+
+openssl:
+	sh tests/tools/openssl.sh
 
 $(NATS): tests/tools/requirements.txt
 	mkdir -p $(TOOLS)/download
