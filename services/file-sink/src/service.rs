@@ -160,7 +160,13 @@ async fn open_known(
 ) -> Result<Arc<Directory>, NotOpen> {
     let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
     let without = if known.is_some() { WithoutIdentity::Down } else { WithoutIdentity::New };
-    let directory = wiring::open(target, without).await.map_err(NotOpen::Directory)?;
+    let opened = wiring::open(target, without).await;
+    let (directory, known) = match (opened, known) {
+        (Err(error @ DirectoryError::Unknown { .. }), Some(known)) => {
+            (filled_anew(log, target, &known.id, error).await?, None)
+        }
+        (opened, known) => (opened.map_err(NotOpen::Directory)?, known),
+    };
     if let Some(known) = known.filter(|known| known.id != *directory.identity()) {
         let (known, found) = (known.id, directory.identity().clone());
         return Err(NotOpen::Another { place: target.url.clone(), known, found });
@@ -173,6 +179,23 @@ async fn open_known(
     };
     log.know_destination(&seen).await.map_err(NotOpen::Known)?;
     Ok(directory)
+}
+
+/// A directory that has lost its identity is filled anew only if a person has asked for a replay to it.
+async fn filled_anew(
+    log: &Log,
+    target: &FilesTarget,
+    known: &DestinationId,
+    lost: DirectoryError,
+) -> Result<Arc<Directory>, NotOpen> {
+    if !log.is_replay_asked_for(known).await.map_err(NotOpen::Known)? {
+        return Err(NotOpen::Directory(lost));
+    }
+    let new = wiring::open(target, WithoutIdentity::New).await.map_err(NotOpen::Directory)?;
+    if let Err(error) = log.retire_identity(known).await {
+        tracing::warn!(%error, %known, "routes of a lost destination could not be dropped");
+    }
+    Ok(new)
 }
 
 /// Tries a destination: whether it is there and can be written.

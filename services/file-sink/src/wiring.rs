@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use domain::{DestinationId, Kind, Retention, SiteHost};
 use objects::Store;
-use queue::{Gate, Log, Period, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState};
+use queue::{
+    Gate, Log, Period, RetryPolicy, Route, RunError, Runner, RunnerOptions, RunnerState, Start,
+};
 use service::Health;
 use settings::{Destination, FilesTarget, Settings};
 use staging::Staging;
@@ -66,6 +68,11 @@ pub async fn run(
     let runner = Runner::new(log.clone(), sink, routes, options);
     let component = health.component(format!("file-sink of {}", destination.label));
     tokio::spawn(component.follow(runner.state(), RunnerState::reason));
+    let (follower, adder, stopped) = (log.clone(), runner.adder(), stop.clone());
+    tokio::spawn(async move {
+        let followed = follower.follow_replays(directory.identity(), &adder, 1);
+        stopped.run_until_cancelled(followed).await;
+    });
     runner.run(stop.child_token()).await
 }
 
@@ -100,7 +107,9 @@ fn routes(
     let mut routes = vec![Route::again_deliver(log, id)];
     for site in settings.sites_of_destination(&destination.label) {
         let kinds = settings.kinds_of_route(&destination.label, site);
-        routes.extend(kinds.into_iter().map(|kind| Route::deliver(log, id, site, kind)));
+        let start = Start::from(destination.start);
+        let route = |kind| Route::deliver(log, id, site, kind).starting(start);
+        routes.extend(kinds.into_iter().map(route));
     }
     routes
 }

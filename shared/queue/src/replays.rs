@@ -128,6 +128,18 @@ impl Log {
         Ok(replays)
     }
 
+    /// Whether a person has asked for a replay to this destination that is not done yet.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn is_replay_asked_for(
+        &self,
+        destination: &DestinationId,
+    ) -> Result<bool, BucketError> {
+        let replays = self.replays().await?;
+        Ok(replays.iter().any(|one| one.destination == *destination && one.ended_at.is_none()))
+    }
+
     /// One replay, as it stands now.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use domain::{DestinationId, Kind, SiteHost};
 use futures::TryStreamExt;
 use messages::Fact;
+use settings::Begin;
 
 use crate::{BoxError, Log, LogError, Period, Task};
 
@@ -77,6 +78,16 @@ pub enum Start {
     Since(DateTime<Utc>),
     /// At this position.
     At(u64),
+}
+
+impl From<Begin> for Start {
+    fn from(begin: Begin) -> Self {
+        match begin {
+            Begin::All => Start::All,
+            Begin::Now => Start::New,
+            Begin::Since(instant) => Start::Since(instant),
+        }
+    }
 }
 
 /// How far a route is.

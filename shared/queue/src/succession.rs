@@ -117,14 +117,22 @@ impl Log {
         self.announce_all(&imports).await?;
         let mut dropped = 0;
         for old in [Some(&succession.of), succession.overwritten.as_ref()].into_iter().flatten() {
-            self.end_replays_to(old).await?;
-            dropped += self.drop_routes_to(old).await?;
+            dropped += self.retire_identity(old).await?;
         }
         Ok(dropped)
     }
 }
 
 impl Log {
+    /// Ends what goes on under an identity that no destination bears any more: its replays and its routes.
+    ///
+    /// # Errors
+    /// When the server does not answer; a repeat goes on.
+    pub async fn retire_identity(&self, old: &DestinationId) -> Result<usize, LogError> {
+        self.end_replays_to(old).await?;
+        self.drop_routes_to(old).await
+    }
+
     /// The store is gone through as a whole now.
     async fn end_replays_to(&self, destination: &DestinationId) -> Result<(), LogError> {
         let failed = |cause| LogError::Stream { name: BUCKET.to_owned(), cause };
