@@ -2,10 +2,10 @@
 //! belongs to events, two thirds of all rows, is loaded straight into its table once the events have their ids.
 //!
 //! What was tried, against Babelfish on the same machine, as parts of what plain bulk loads of the same rows reach that
-//! know all ids beforehand, one load a table (`benches/sql_server_load.rs`): all rows by temporary tables, 0.36 to 0.49
+//! know all ids beforehand, one load a table (`benches/sql_server_load.rs`): all rows by temporary tables, 0.36 to 0.57
 //! with 50 to 200 sessions a transaction, because each row is written twice; details straight, 0.55 with 100 sessions
-//! and 0.70 to 0.75 with 200. OPENJSON reaches a third of a bulk load by itself, and needs a compatibility level that
-//! old databases lack. Ids reserved beforehand would let events go straight, too, but to keep identities a login needs
+//! and 0.70 to 0.75 with 200. OPENJSON was measured without our tables only: a third of a bulk load by itself; and it
+//! needs a compatibility level that old databases lack. Ids reserved beforehand would let events go straight, too, but to keep identities a login needs
 //! the right to alter the tables.
 
 use std::borrow::Cow;
