@@ -39,7 +39,7 @@ async fn sessions_that_wait_together_are_asked_for_together_and_staged_each_by_i
     running.ended().await;
     assert_eq!(house.staged_reports().await.len(), 250);
     assert_eq!(house.objects().await, 250);
-    assert_eq!(house.requests("SupportSession"), 3);
+    assert_eq!(house.requests("SupportSession"), 5);
     let named: usize = house.site.sessions().iter().map(|one| one.recordings.len()).sum();
     let recordings = house.log.streams().await.expect("the server runs")[0].messages - 250;
     assert_eq!(recordings, named as u64, "each recording is announced once");

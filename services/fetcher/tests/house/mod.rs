@@ -179,7 +179,7 @@ impl House {
             kinds.iter().partition(|kind| kind.is_report());
         let mut small: Vec<Route> = reports.iter().map(route).collect();
         small.push(Route::again_fetch(&self.log, &host));
-        let small: Vec<Route> = small.into_iter().map(|route| route.batched(100)).collect();
+        let small: Vec<Route> = small.into_iter().map(|route| route.batched(50)).collect();
         let stop = CancellationToken::new();
         let mut runs = JoinSet::new();
         let client = self.client();
