@@ -18,11 +18,14 @@ help: ## show this
 demo: tools build ## two simulated appliances into demo-data/: files and a database, then a query
 	$(PYTHON) tests/demo/demo.py --bin $(TARGET)/debug --data demo-data
 
-test: tools openssl lint build ## everything that is checked before a change is taken
+test: tools openssl lint ## everything that is checked before a change is taken
+	# With the tests: built without them, the programs would be built once more for their features.
+	cargo build --workspace --lib --bins --tests --quiet
 	# Most tests wait for other programs most of the time.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
 
-chaos: tools openssl build ## the long proofs: thousands of sessions, kills, losses
+chaos: tools openssl ## the long proofs: thousands of sessions, kills, losses
+	cargo build --workspace --lib --bins --tests --quiet
 	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast -- --ignored --nocapture
 
 lint: ## formatting, lints and documentation
