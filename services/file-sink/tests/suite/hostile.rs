@@ -12,8 +12,8 @@ fn nothing_leaves_the_directory_and_nothing_collides() {
         "..",
         ".",
         "",
-        "../../x",
-        "/etc/passwd",
+        "../../sluice-went-outside",
+        "/sluice/outside",
         "a/b",
         "a\\b",
         "C:\\x",
@@ -59,6 +59,8 @@ fn nothing_leaves_the_directory_and_nothing_collides() {
         }
         assert!(stand.folder().join(".sluice/identity.json").exists());
         let beside = stand.folder().parent().expect("a parent");
-        assert!(!beside.join("x").exists() && !beside.join("etc_passwd").exists());
+        assert!(
+            !beside.join("sluice-went-outside").exists() && !beside.join("sluice_outside").exists()
+        );
     }
 }
