@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a connection begins with, by which the stand-in knows it.
-const FIRST: &str = "SET XACT_ABORT ON; SET NOCOUNT ON; SET ANSI_NULLS ON; SET ANSI_WARNINGS ON; \
+const FIRST: &str = "SET XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET NOCOUNT ON; SET ANSI_NULLS ON; SET ANSI_WARNINGS ON; \
     SET ANSI_PADDING ON; SET QUOTED_IDENTIFIER ON; SET CONCAT_NULL_YIELDS_NULL ON; SET ARITHABORT ON; \
     SET ANSI_NULL_DFLT_ON ON;";
 
