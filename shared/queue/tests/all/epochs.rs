@@ -1,12 +1,10 @@
 //! A log that is found set back begins a new life, and takes back what was kept elsewhere.
 
-mod support;
-
+use crate::support::*;
 use domain::Revision;
 use domain::facts::ArtifactStaged;
 use messages::Fact;
 use queue::{Log, Published, Route};
-use support::*;
 
 async fn revision(log: &Log, position: u64) -> Revision {
     log.revision_at(position).await.expect("the log answers")

@@ -1,13 +1,11 @@
 //! Promises about what is fetched again.
 
-mod house;
-
 use std::collections::BTreeSet;
 
+use crate::house::House;
 use appliance_simulator::{Fault, Options};
 use domain::facts::{Again, AgainMode, Asked};
 use domain::{DestinationId, Kind};
-use house::House;
 use messages::Fact;
 use queue::{Done, Published};
 
@@ -125,7 +123,7 @@ async fn reports_and_recordings_that_are_asked_for_again_come_by_one_route() {
     }
     let asked: Vec<Fact> = asked.into_iter().map(Fact::Again).collect();
     house.log.announce_all(&asked).await.expect("the server runs");
-    let running = house.run(&[], house::quick(3)).await;
+    let running = house.run(&[], crate::house::quick(3)).await;
     house.drained().await;
     running.ended().await;
     assert_eq!(house.dead().await, [""; 0]);

@@ -1,18 +1,16 @@
 //! Messages that have to be alone in their process, because they may be what kills it, hold up nobody else for long.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::*;
 use async_nats::jetstream::{AckKind, consumer};
 use futures::StreamExt;
 use nats_server::NatsServer;
 use queue::*;
 use serde_json::json;
-use support::*;
 use tokio::sync::Semaphore;
 
 const SUSPECT: usize = 9;

@@ -1,15 +1,13 @@
 //! Routes: what a runner takes from them, and what they bring.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
+use crate::support::*;
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::*;
-use support::*;
 use tokio::sync::Semaphore;
 
 /// A worker whose tasks wait to be let go; it notes what began.

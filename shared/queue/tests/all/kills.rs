@@ -1,18 +1,16 @@
 //! Killed workers: the healthy ones lose nothing, and the one that kills them is found.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::*;
 use domain::facts::Verdict;
 use futures::FutureExt;
 use nats_server::NatsServer;
 use queue::*;
-use support::*;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,5 @@
 //! A site of a few lines: what it answers is a function of the request.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 

@@ -1,16 +1,14 @@
 //! Promises about the API account: its token, its secret, its budget.
 
-mod site;
-
 use std::time::Duration;
 
+use crate::site::{Asked, NOW, SECRET, Site, bearer, bytes, error, json, token, xml};
 use appliance::{ApplianceError, Client, ClientOptions, Proxy, Recourse, Standing};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONNECTION, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use futures::future::join_all;
-use site::{Asked, NOW, SECRET, Site, bearer, bytes, error, json, token, xml};
 
 const INFO: &str = "<api_information><api_version>1.24.1</api_version><timestamp>1795363190</timestamp>\
     <permissions><permission name=\"perm_reporting_support\">1</permission>\

@@ -1,16 +1,14 @@
 //! Routes that are open only while a run lasts.
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::*;
 use domain::Slot;
 use queue::*;
 use settings::Opening;
-use support::*;
 
 fn slot() -> Slot {
     Slot::at(chrono::DateTime::UNIX_EPOCH)

@@ -1,16 +1,14 @@
 //! How long work may take, and what a stop makes of it.
 
-mod support;
-
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use crate::support::*;
 use futures::FutureExt;
 use nats_server::NatsServer;
 use queue::*;
-use support::*;
 use tokio::sync::Semaphore;
 
 /// Counts when it is dropped.

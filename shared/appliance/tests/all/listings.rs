@@ -1,12 +1,10 @@
 //! Promises about listings.
 
-mod site;
-
+use crate::site::{Asked, NOW, Site, bytes, cut, error, xml};
 use appliance::{ApplianceError, Client, Listed, Recourse, Window};
 use axum::response::{Html, IntoResponse, Response};
 use chrono::DateTime;
 use domain::{ApplianceTime, Family, Product};
-use site::{Asked, NOW, Site, bytes, cut, error, xml};
 
 const NONE: &str = "No Support report information matching your chosen criteria is available.";
 

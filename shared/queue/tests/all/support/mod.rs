@@ -1,7 +1,5 @@
 //! What the tests of the queue share: a worker made of closures, facts, and waiting for conditions.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,14 +1,12 @@
 //! What the log promises to those who publish and read.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use async_nats::jetstream::stream::{Config, StorageType};
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::{Announced, ConnectError, Log, LogError, LogOptions, Published, Stored};
-use support::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 fn chain(error: &dyn std::error::Error) -> String {

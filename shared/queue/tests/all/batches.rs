@@ -1,16 +1,14 @@
 //! Batches: one poison message, and what its neighbours don't suffer.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::*;
 use domain::facts::Verdict;
 use futures::FutureExt;
 use nats_server::NatsServer;
 use queue::*;
-use support::*;
 
 type Seen = Arc<Mutex<Vec<Vec<usize>>>>;
 

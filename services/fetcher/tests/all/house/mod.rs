@@ -1,7 +1,5 @@
 //! A real NATS server, a stand-in appliance and a staging folder, with a fetcher between them.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,10 @@
 //! What should have followed from the log and did not is asked for again, once.
 
-mod support;
-
+use crate::support::*;
 use domain::facts::{DeadLetter, Letter, Verdict};
 use domain::{Held, Kind, Revision};
 use messages::Fact;
 use queue::{Counts, Deliveries, Done, Failure, Ledger, Log, Period, Route};
-use support::*;
 
 /// A destination whose route has dealt with the reports of sessions 1 to `count`.
 async fn delivered(log: &Log, count: usize) {

@@ -1,12 +1,10 @@
 //! Promises about recordings whose connection breaks.
 
-mod house;
-
 use std::collections::BTreeSet;
 
+use crate::house::{House, digest, quick};
 use appliance_simulator::{Fault, Options, RecordingKind, recording_bytes, recording_bytes_anew};
 use domain::{ArtifactId, Kind};
-use house::{House, digest, quick};
 
 /// What a download may add to the resident memory of this process, in which the appliance runs as well.
 const MEMORY_MAX: u64 = 48 << 20;

@@ -1,19 +1,17 @@
 //! Promises about the certificate of an appliance: trusted by the system or by a file, and no TLS older than allowed.
 
-mod site;
-
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::site::{NOW, Site};
 use appliance::{ApplianceError, Client, ClientOptions};
 use domain::ApplianceTime;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use settings::TlsVersion;
-use site::{NOW, Site};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -27,7 +25,7 @@ struct Secured {
 
 impl Secured {
     async fn start(spoken: &[&'static SupportedProtocolVersion]) -> Secured {
-        let site = Site::start(|_| site::xml("<session_summary_list/>")).await;
+        let site = Site::start(|_| crate::site::xml("<session_summary_list/>")).await;
         let plain = site.url.strip_prefix("http://").expect("it is plain").to_owned();
         let authority = authority();
         let folder = TempDir::new().expect("a folder");

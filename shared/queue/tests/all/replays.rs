@@ -1,19 +1,17 @@
 //! Replays: gone through once more, up to where the log stood, beside live delivery, to an end.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::*;
 use chrono::{DateTime, Utc};
 use domain::Kind;
 use domain::facts::ArtifactStaged;
 use futures::FutureExt;
 use messages::Fact;
 use queue::*;
-use support::*;
 use tokio::sync::Semaphore;
 
 /// How often each session was worked on, by the kind of its route.

@@ -1,13 +1,11 @@
 //! Dead letters, as people handle them.
 
-mod support;
-
+use crate::support::*;
 use chrono::Utc;
 use domain::facts::{DeadLetter, Letter, Verdict};
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::{Log, Lying, Route};
-use support::*;
 
 fn letter(number: usize, reason: &str, deliver: bool) -> Fact {
     Fact::DeadLetter(DeadLetter {

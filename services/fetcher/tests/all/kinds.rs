@@ -1,14 +1,12 @@
 //! Promises about recordings, presentations and backups.
 
-mod house;
-
 use std::collections::BTreeSet;
 
+use crate::house::{House, digest, is_not_yet, kind_of, quick, until};
 use appliance_simulator::{Asked, Fault, Language, Options, Speech, backup_bytes, recording_bytes};
 use chrono::DateTime;
 use domain::facts::{BackupDue, End};
 use domain::{ArtifactId, Digest, Family, Kind, Slot};
-use house::{House, digest, is_not_yet, kind_of, quick, until};
 use messages::Fact;
 use queue::{Failure, Outcome};
 

@@ -1,15 +1,13 @@
 //! Outages: of what a worker depends on, and of the log's own server.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use crate::support::*;
 use domain::facts::{DestinationId, Verdict};
 use nats_server::NatsServer;
 use queue::*;
-use support::*;
 use tokio::sync::Semaphore;
 
 /// A dependency that the test switches off and on.

@@ -1,18 +1,16 @@
 //! What becomes of one message, by what its worker said.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use domain::Revision;
 use domain::facts::{DestinationId, Verdict};
 use futures::FutureExt;
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::*;
-use support::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_is_acknowledged_and_leaves_nothing_behind() {

@@ -1,14 +1,12 @@
 //! Promises about reports that are asked for together.
 
-mod house;
-
 use std::collections::BTreeSet;
 
+use crate::house::{House, is_not_yet, quick};
 use appliance_simulator::{ErrorPlace, Fault, Options};
 use domain::facts::End;
 use domain::{Family, Kind, Lsid};
 use futures::TryStreamExt;
-use house::{House, is_not_yet, quick};
 use messages::Fact;
 use queue::{Failure, Task};
 

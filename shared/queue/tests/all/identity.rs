@@ -1,13 +1,11 @@
 //! What is known of destinations: how far they came, where their routes begin, what an identity took the place of.
 
-mod support;
-
+use crate::support::*;
 use chrono::{TimeDelta, Utc};
 use domain::facts::{Again, AgainMode, Asked, Import};
 use domain::{DestinationId, Held, Kind, Revision};
 use messages::Fact;
 use queue::*;
-use support::*;
 
 fn at(position: u64) -> Revision {
     Revision { epoch: 1, position }

@@ -1,13 +1,11 @@
 //! Promises about reports, recordings and backups.
 
-mod site;
-
+use crate::site::{Site, bytes, cut, error, xml};
 use appliance::{ApplianceError, Client, Download, Recourse};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse};
 use domain::{ArtifactId, ArtifactKey, Family, Instance, Kind, Lsid};
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use site::{Site, bytes, cut, error, xml};
 
 fn lsid(text: &str) -> Lsid {
     text.parse().expect("an LSID")
