@@ -53,6 +53,7 @@ pub(crate) fn may_split(window: Stretch, failure: &ApplianceError) -> bool {
     match failure {
         ApplianceError::TooLarge { .. } => window.secs() > WINDOW_SECS_MIN,
         ApplianceError::Silent { .. }
+        | ApplianceError::Slow { .. }
         | ApplianceError::Cut { .. }
         | ApplianceError::Failing { .. } => window.secs() > WINDOW_SECS_SPLIT_ON_FAILURE,
         _ => false,

@@ -5,7 +5,7 @@ use crate::tags::tags;
 
 /// Longer words are cut: they end in logs and dead letters.
 const WORDS_CHARS_MAX: usize = 300;
-/// The longest body that may be nothing but words.
+/// The longest whole body that may be nothing but words where content may be text, too.
 const PLAIN_BYTES_MAX: usize = 1024;
 
 /// What a body says where content was expected.
@@ -66,12 +66,21 @@ pub(crate) fn said_anyway(body: &[u8]) -> Said {
     })
 }
 
-/// Whether a whole body is a short text for people, where a recording or backup was expected.
-pub(crate) fn is_plain_words(whole: &[u8]) -> bool {
-    whole.len() <= PLAIN_BYTES_MAX
-        && std::str::from_utf8(whole).is_ok_and(|text| {
-            !text.trim().is_empty() && text.chars().all(|c| !c.is_control() || c.is_whitespace())
-        })
+/// Whether a whole body is a short text for people, where content may be text, too.
+pub(crate) fn is_short_text(whole: &[u8]) -> bool {
+    whole.len() <= PLAIN_BYTES_MAX && is_text(whole)
+}
+
+/// Whether the first bytes of a body are text; a character that their end cuts is no fault of theirs.
+pub(crate) fn is_text(first: &[u8]) -> bool {
+    let text = match std::str::from_utf8(first) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&first[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !text.trim().is_empty() && text.chars().all(|c| !c.is_control() || c.is_whitespace())
 }
 
 /// The words of an `<error>` that is the root or the root's first child.
@@ -249,7 +258,12 @@ mod tests {
     fn words_stay_short_and_on_one_line() {
         let long = shortened(&"wort\r\n\u{1b}[31m ".repeat(200));
         assert!(long.chars().count() <= WORDS_CHARS_MAX + 1 && !long.contains(['\n', '\u{1b}']));
-        assert!(is_plain_words(b"Invalid credentials\n"));
-        assert!(!is_plain_words(b"\x00\x01nsb") && !is_plain_words(b"\n"));
+    }
+
+    #[test]
+    fn text_is_told_from_content() {
+        assert!(is_short_text(b"Invalid credentials\n") && !is_short_text(&[b'a'; 2000]));
+        assert!(is_text(&[b'a'; 2000]) && is_text("Größe".as_bytes().split_at(3).0));
+        assert!(!is_text(b"\x00\x01nsb") && !is_text(b"\n") && !is_text(b"nsb\xff\xfe"));
     }
 }

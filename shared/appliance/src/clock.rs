@@ -33,6 +33,14 @@ impl Clock {
 }
 
 impl Client {
+    /// The appliance's clock now, going by the last time that it told; `None` before its first answer.
+    pub fn clock_shown(&self) -> Option<ApplianceTime> {
+        let told = *self.inner().clock.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, time) = told?;
+        let passed = chrono::TimeDelta::from_std(at.elapsed()).ok()?;
+        Some(ApplianceTime::read_off(time.instant() + passed))
+    }
+
     /// The appliance's clock now: as the command API tells it, else the `Date` of whatever it answered.
     ///
     /// # Errors

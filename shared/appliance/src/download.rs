@@ -6,7 +6,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 
 use crate::account::DownloadPermit;
-use crate::answer::{is_plain_words, said};
+use crate::answer::{is_short_text, is_text, said};
 use crate::listing::report_name;
 use crate::request::{Ask, Body, LIMITS_MADE, LIMITS_QUICK, Opened};
 use crate::resume::resumable;
@@ -96,13 +96,16 @@ impl Client {
             form.push(("instance", instance.to_string()));
         }
         let (opened, permit) = self
-            .file(Ask {
-                asked: format!("the {artifact}"),
-                path: "api/reporting",
-                body: Body::Form(form.clone()),
-                permission: PERMISSION,
-                limits: LIMITS_MADE,
-            })
+            .file(
+                Ask {
+                    asked: format!("the {artifact}"),
+                    path: "api/reporting",
+                    body: Body::Form(form.clone()),
+                    permission: PERMISSION,
+                    limits: LIMITS_MADE,
+                },
+                artifact.kind(),
+            )
             .await?;
         Ok(Download::of(resumable(self, form, opened), Some(permit)))
     }
@@ -118,19 +121,22 @@ impl Client {
         };
         // Each is another one: there is no rest to ask for.
         let (opened, permit) = self
-            .file(Ask {
-                asked: format!("a backup of {}", self.site()),
-                path: "api/backup",
-                body,
-                permission: "perm_backup",
-                limits: LIMITS_MADE,
-            })
+            .file(
+                Ask {
+                    asked: format!("a backup of {}", self.site()),
+                    path: "api/backup",
+                    body,
+                    permission: "perm_backup",
+                    limits: LIMITS_MADE,
+                },
+                Kind::SiteBackup,
+            )
             .await?;
         Ok(Download::of(opened, Some(permit)))
     }
 
     /// A file, in one of the site's download slots; what the appliance says in its stead is an error.
-    async fn file(&self, ask: Ask) -> Result<(Opened, DownloadPermit), ApplianceError> {
+    async fn file(&self, ask: Ask, kind: Kind) -> Result<(Opened, DownloadPermit), ApplianceError> {
         let slots = self.inner().downloads.clone();
         let permit = match tokio::time::timeout(PERMIT_WAIT, slots.acquire_owned()).await {
             Ok(Ok(permit)) => permit,
@@ -140,12 +146,14 @@ impl Client {
             }
         };
         let opened = self.open(ask).await?;
-        // The first bytes of a short body are all of it.
+        // Films and backups are never text, however long; what was typed in a shell may be.
+        let is_words = match kind {
+            Kind::CommandShellRecording => opened.is_whole && is_short_text(&opened.first),
+            _ => is_text(&opened.first),
+        };
         match sniff(&opened.first) {
             Sniffed::Nothing => Err(empty(opened.asked)),
-            sniffed if sniffed.is_speech() || is_plain_words(&opened.first) => {
-                Err(opened.into_error().await)
-            }
+            sniffed if sniffed.is_speech() || is_words => Err(opened.into_error().await),
             _ if opened.part.ends_unseen() => {
                 let what = "nothing tells where it ends, so it can't be known to be whole";
                 Err(ApplianceError::Malformed { asked: opened.asked, what: what.to_owned() })

@@ -35,6 +35,16 @@ pub enum ApplianceError {
         /// The limit.
         secs: u64,
     },
+    /// Bytes kept coming, but for too long.
+    #[error("could not get {asked}: it was not whole after {secs} s and {bytes} bytes")]
+    Slow {
+        /// What was asked for.
+        asked: String,
+        /// What had come by then.
+        bytes: u64,
+        /// The limit.
+        secs: u64,
+    },
     /// The body ended before its end. Nothing of it may be used.
     #[error("could not get the whole of {asked}: the answer broke off after {bytes} bytes")]
     Cut {
@@ -76,9 +86,9 @@ pub enum ApplianceError {
         /// What it said, behind a colon; may be empty.
         words: String,
     },
-    /// The login is forbidden though the secret may be right. Not tried again for a while.
+    /// The login is refused though the secret may be right. Not tried again for a while.
     #[error(
-        "{site} forbids the login of its API account: check that the account is enabled, not locked, and that this machine's address is allowed{words}"
+        "{site} gives its API account no token: check that the account is enabled, not locked, and that this machine's address is allowed; it is asked again in ten minutes{words}"
     )]
     LoginForbidden {
         /// The site.
@@ -250,6 +260,7 @@ impl ApplianceError {
             ApplianceError::Unreachable { .. }
             | ApplianceError::HungUp { .. }
             | ApplianceError::Silent { .. }
+            | ApplianceError::Slow { .. }
             | ApplianceError::Failing { .. }
             | ApplianceError::Unauthorized { .. }
             | ApplianceError::SecretRefused { .. }

@@ -15,7 +15,7 @@ const LISTING_BYTES_MAX: usize = 64 << 20;
 /// Texts that are remembered not to mean "nothing"; some may hold a number that is never the same.
 const WORDS_MAX: usize = 100;
 /// A second in which no session ever ended: 1970-01-02T00:00:00Z.
-const LONG_AGO: &str = "86400";
+const LONG_AGO_SECS: i64 = 86_400;
 
 /// Which sessions a listing shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,17 @@ impl Client {
         Ok(Listed { sessions, unusable, clock })
     }
 
+    /// Whether the appliance answers requests for reports at all, which its command API does not tell: a second long
+    /// ago is listed.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn answers_reports(&self) -> Result<(), ApplianceError> {
+        let from = DateTime::from_timestamp(LONG_AGO_SECS, 0).unwrap_or_default();
+        let window = Window::Ended { from: ApplianceTime::read_off(from), secs: 1 };
+        self.listing(Family::Session, window).await.map(drop)
+    }
+
     async fn listing_body(
         &self,
         asked: String,
@@ -93,7 +104,8 @@ impl Client {
         };
         let opened = self.open(ask).await?;
         match sniff(&opened.first) {
-            Sniffed::Html | Sniffed::Json => Err(opened.into_error().await),
+            // To ask what its words mean is to ask for a listing: a site that answers each like this is asked no end.
+            Sniffed::Html | Sniffed::Json => Err(opened.into_spoken_error().await),
             Sniffed::Nothing => Err(ApplianceError::Malformed {
                 asked: opened.asked,
                 what: "it is empty".to_owned(),
@@ -148,7 +160,7 @@ impl Client {
         }
         let list = || vec![("generate_report", name.to_owned())];
         let long_ago =
-            vec![(window.parameter(), LONG_AGO.to_owned()), ("duration", "1".to_owned())];
+            vec![(window.parameter(), LONG_AGO_SECS.to_string()), ("duration", "1".to_owned())];
         let of_nothing = self.error_words([list(), long_ago].concat()).await?;
         if of_nothing.as_deref() != Some(words) {
             return Ok(false);

@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::account::BudgetError;
@@ -30,14 +31,19 @@ pub(crate) struct Limits {
     pub(crate) first_byte: Duration,
     /// From one piece to the next.
     pub(crate) between: Duration,
+    /// Until the last one; a file may take as long as its pieces keep coming.
+    pub(crate) whole: Option<Duration>,
 }
 
 /// For what the appliance has at hand.
-pub(crate) const LIMITS_QUICK: Limits =
-    Limits { first_byte: Duration::from_secs(60), between: Duration::from_secs(60) };
+pub(crate) const LIMITS_QUICK: Limits = Limits {
+    first_byte: Duration::from_secs(60),
+    between: Duration::from_secs(60),
+    whole: Some(Duration::from_secs(1800)),
+};
 /// For what the appliance makes while we wait: recordings are rendered, backups gathered.
 pub(crate) const LIMITS_MADE: Limits =
-    Limits { first_byte: Duration::from_secs(600), between: Duration::from_secs(60) };
+    Limits { first_byte: Duration::from_secs(600), between: Duration::from_secs(60), whole: None };
 
 /// A request to the API.
 pub(crate) struct Ask {
@@ -74,6 +80,8 @@ pub(crate) struct Opened {
     pub(crate) part: Part,
     /// At least [`FIRST_BYTES`], or all.
     pub(crate) first: Bytes,
+    /// Whether the body is known to end with them.
+    pub(crate) is_whole: bool,
     pub(crate) rest: BoxStream<'static, Result<Bytes, ApplianceError>>,
 }
 
@@ -244,6 +252,12 @@ impl Opened {
         (opened, whole)
     }
 
+    /// The error that this answer is, in words that are known or not: for listings, by which the unknown are learnt.
+    pub(crate) async fn into_spoken_error(self) -> ApplianceError {
+        let (opened, body) = self.with_words().await;
+        error_of(opened.asked, opened.permission, said_anyway(&body))
+    }
+
     /// The error that this answer is, whatever it says.
     pub(crate) async fn into_error(self) -> ApplianceError {
         let (opened, body) = self.with_words().await;
@@ -308,10 +322,11 @@ async fn opened(ask: &Ask, client: Client, response: Response) -> Result<Opened,
     let part = Part::of(&response);
     let mut rest = pieces(ask.asked.clone(), client.clone(), ask.limits, response);
     let mut first = BytesMut::new();
-    while first.len() < FIRST_BYTES {
+    let mut is_whole = false;
+    while first.len() < FIRST_BYTES && !is_whole {
         match rest.try_next().await? {
             Some(piece) => first.extend_from_slice(&piece),
-            None => break,
+            None => is_whole = true,
         }
     }
     Ok(Opened {
@@ -323,11 +338,13 @@ async fn opened(ask: &Ask, client: Client, response: Response) -> Result<Opened,
         clock,
         part,
         first: first.freeze(),
+        is_whole,
         rest,
     })
 }
 
-/// The pieces of a body. A silence that is too long, or an end before the end, is an error and the last item.
+/// The pieces of a body. A silence that is too long, an end before the end, or none in time is an error and the last
+/// item.
 fn pieces(
     asked: String,
     client: Client,
@@ -335,10 +352,14 @@ fn pieces(
     response: Response,
 ) -> BoxStream<'static, Result<Bytes, ApplianceError>> {
     let state = (response, 0_u64);
+    let begun = Instant::now();
     stream::try_unfold(state, move |(mut response, bytes)| {
         let (asked, client) = (asked.clone(), client.clone());
         async move {
             let limit = if bytes == 0 { limits.first_byte } else { limits.between };
+            if let Some(whole) = limits.whole.filter(|whole| begun.elapsed() > *whole) {
+                return Err(ApplianceError::Slow { asked, bytes, secs: whole.as_secs() });
+            }
             match tokio::time::timeout(limit, response.chunk()).await {
                 Err(_) => Err(ApplianceError::Silent { asked, secs: limit.as_secs() }),
                 Ok(Err(source)) => {

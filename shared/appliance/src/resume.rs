@@ -8,8 +8,10 @@ use crate::part::{Part, Rest};
 use crate::request::{Ask, Body, LIMITS_MADE, Opened};
 use crate::{ApplianceError, Client, Recourse};
 
-/// How often in a row the rest may be asked for without another byte of it coming: in all, for about a minute.
+/// How often in a row the rest may be asked for without much of it coming: in all, for about a minute.
 const RESUMES_IN_A_ROW_MAX: u32 = 7;
+/// What counts as much: an appliance that breaks off after less would be asked without end, for a large file.
+const MUCH_BYTES: u64 = 1 << 20;
 /// The wait before the second of them; it doubles with each. The first is not waited for.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
 
@@ -26,8 +28,10 @@ struct Resumable {
     /// How many bytes have come.
     at: u64,
     rest: Pieces,
-    /// How often in a row the rest was asked for in vain.
+    /// How often in a row the rest was asked for with little to show for it.
     vain: u32,
+    /// How many bytes had come when it was last asked for.
+    asked_at: u64,
 }
 
 /// The same answer, whose body is continued by further requests where it breaks off; unchanged where the appliance
@@ -49,6 +53,7 @@ pub(crate) fn resumable(
         at: opened.first.len() as u64,
         rest: std::mem::replace(&mut opened.rest, stream::empty().boxed()),
         vain: 0,
+        asked_at: 0,
     };
     let rest = stream::try_unfold(state, async |mut state| {
         Ok(state.next().await?.map(|piece| (piece, state)))
@@ -63,7 +68,9 @@ impl Resumable {
             let broken = match self.rest.try_next().await {
                 Ok(Some(piece)) => {
                     self.at += piece.len() as u64;
-                    self.vain = 0;
+                    if self.at - self.asked_at >= MUCH_BYTES {
+                        self.vain = 0;
+                    }
                     return Ok(Some(piece));
                 }
                 Ok(None) if self.part.total.is_none_or(|total| total == self.at) => {
@@ -88,6 +95,7 @@ impl Resumable {
             }
             tokio::time::sleep(self.wait(&why)).await;
             self.vain += 1;
+            self.asked_at = self.at;
             tracing::info!(asked = self.asked, at = self.at, error = %why, "asking for the rest of a download");
             match self.rest_of_it().await {
                 Ok(Some(rest)) => {
@@ -141,6 +149,7 @@ fn may_pass(error: &ApplianceError) -> bool {
         error,
         ApplianceError::Cut { .. }
             | ApplianceError::Silent { .. }
+            | ApplianceError::Slow { .. }
             | ApplianceError::HungUp { .. }
             | ApplianceError::Unreachable { .. }
             | ApplianceError::Failing { .. }

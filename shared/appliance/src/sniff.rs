@@ -1,3 +1,5 @@
+use crate::tags::tags;
+
 /// What the first bytes of a body announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniffed {
@@ -53,11 +55,22 @@ fn is_text(byte: u8) -> bool {
     byte >= b' ' || byte.is_ascii_whitespace()
 }
 
+/// By its doctype or its first element: a `<body>` further in may be a chat's, in a report.
 fn is_html(text: &[u8]) -> bool {
-    let start = text[..text.len().min(512)].to_ascii_lowercase();
-    let holds = |tag: &[u8]| start.windows(tag.len()).any(|window| window == tag);
-    [b"<!doctype html".as_slice(), b"<html", b"<head>", b"<body"].into_iter().any(holds)
+    let start = String::from_utf8_lossy(&text[..text.len().min(512)]).to_ascii_lowercase();
+    let mut prolog = start.as_str();
+    while let Some((opening, closing)) =
+        [("<?", "?>"), ("<!--", "-->")].into_iter().find(|(opening, _)| prolog.starts_with(opening))
+    {
+        let Some(end) = prolog[opening.len()..].find(closing) else { return false };
+        prolog = prolog[opening.len() + end + closing.len()..].trim_start();
+    }
+    prolog.starts_with("<!doctype html")
+        || tags(prolog).next().is_some_and(|root| HTML_ROOTS.contains(&root.name))
 }
+
+/// What pages begin with, those of bare proxies included; no document of the API does.
+const HTML_ROOTS: [&str; 8] = ["html", "head", "body", "title", "center", "h1", "p", "div"];
 
 impl Sniffed {
     /// The extension of a file with such content, where the content alone tells.
@@ -87,7 +100,7 @@ mod tests {
 
     #[test]
     fn content_is_known_by_its_first_bytes() {
-        let cases: [(&[u8], Sniffed); 14] = [
+        let cases: [(&[u8], Sniffed); 18] = [
             (b"FLV\x01\x05", Sniffed::Flv),
             (b"\0\0\0\x20ftypisom", Sniffed::Mp4),
             (b"\x1a\x45\xdf\xa3", Sniffed::WebM),
@@ -97,6 +110,10 @@ mod tests {
             (b"\xef\xbb\xbf\r\n<error>", Sniffed::Xml),
             (b"<!DOCTYPE html><p>", Sniffed::Html),
             (b"<?xml version=\"1.0\"?>\n<HTML>", Sniffed::Html),
+            (b"<!-- x --><center>502</center>", Sniffed::Html),
+            (b"<session_list><session><body>see <html></body>", Sniffed::Xml),
+            (b"<?xml version=\"1.0\"?><!-- <html> --><error/>", Sniffed::Xml),
+            (b"<?xml without an end", Sniffed::Xml),
             (b" {\"error\":1}", Sniffed::Json),
             (b"{\0\x01", Sniffed::Unknown),
             (b"< not xml", Sniffed::Unknown),

@@ -278,9 +278,7 @@ impl Client {
                 Ok((issued.access_token, life_of(issued.expires_in.as_ref())))
             }
             // Never the body itself: it may hold a token.
-            Ok(_) => {
-                Err(ApplianceError::Malformed { asked, what: "it is no bearer token".to_owned() })
-            }
+            Ok(_) => Err(self.login_forbidden(": what it gives is no bearer token")),
             Err(_) => Err(self.login_answered(asked, status, &body)),
         }
     }
@@ -297,26 +295,31 @@ impl Client {
         self.login_answered(asked, status, &body)
     }
 
-    /// The error of an answer to a login that is no token.
+    /// The error of an answer to a login that is no token. What the appliance may have counted as a failed login is
+    /// remembered, however it words it: a locked account must not be asked on and on.
     fn login_answered(&self, asked: String, status: StatusCode, body: &[u8]) -> ApplianceError {
-        let words = match said(body) {
-            Some(Said::Page(what)) => return ApplianceError::NotTheAppliance { asked, what },
-            _ if body.is_empty() => String::new(),
-            _ => said_anyway(body).words(),
+        let page = match said(body) {
+            Some(Said::Page(what)) => Some(what),
+            _ => None,
+        };
+        if status == StatusCode::NOT_FOUND {
+            let what = "it has no oauth2/token".to_owned();
+            return ApplianceError::NotTheAppliance { asked, what };
+        }
+        if let Some(what) = page {
+            return match status.is_success() {
+                true => ApplianceError::NotTheAppliance { asked, what },
+                false => self.login_forbidden(&format!(": {} with {what}", status.as_u16())),
+            };
+        }
+        let words = match body.is_empty() {
+            true => String::new(),
+            false => said_anyway(body).words(),
         };
         if status == StatusCode::UNAUTHORIZED || blames_the_client(body) {
             self.secret_refused(&behind_colon(&words))
-        } else if status == StatusCode::FORBIDDEN {
-            self.login_forbidden(&behind_colon(&words))
-        } else if status == StatusCode::NOT_FOUND {
-            let what = "it has no oauth2/token".to_owned();
-            ApplianceError::NotTheAppliance { asked, what }
         } else {
-            ApplianceError::Unexpected {
-                asked,
-                status: status.as_u16(),
-                words: behind_colon(&words),
-            }
+            self.login_forbidden(&format!(": {}{}", status.as_u16(), behind_colon(&words)))
         }
     }
 

@@ -176,6 +176,8 @@ pub enum Fault {
 pub enum Asked {
     /// The report of one session or several.
     Report,
+    /// A listing of sessions.
+    Listing,
     /// A recording.
     Recording,
     /// A backup.
@@ -196,6 +198,8 @@ pub enum Speech {
     OtherXml,
     /// A sentence.
     Words,
+    /// Some pages of plain text, as a program that fell over prints them.
+    ManyWords,
     /// Not a byte.
     Nothing,
 }

@@ -6,7 +6,7 @@ use crate::site::{Asked, NOW, SECRET, Site, bearer, bytes, error, json, token, x
 use appliance::{ApplianceError, Client, ClientOptions, Proxy, Recourse, Standing};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONNECTION, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use chrono::DateTime;
 use futures::future::join_all;
 
@@ -89,6 +89,30 @@ async fn a_wrong_secret_is_tried_once_and_never_shown() {
     assert_eq!(site.asked("/oauth2/token").len(), 1);
     let checked = client.check(DateTime::UNIX_EPOCH).await;
     assert_eq!(checked.iter().map(|line| line.standing).collect::<Vec<_>>(), [Standing::Bad]);
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_in_any_words_is_left_alone_for_a_while() {
+    let answers: [fn() -> Response; 4] = [
+        || {
+            json(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_request","message":"Account locked"}"#,
+            )
+        },
+        || (StatusCode::UNAUTHORIZED, Html("<html><title>Denied</title>")).into_response(),
+        || json(StatusCode::OK, r#"{"access_token":"x","token_type":"mac"}"#),
+        || json(StatusCode::OK, "{}"),
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let site = Site::start_raw(move |_| answer()).await;
+        let client = site.client();
+        for attempt in join_all((0..4).map(|_| client.get_api_info())).await {
+            let refused = attempt.expect_err("there is no token");
+            assert_eq!(refused.recourse(), Recourse::Down, "{number}: {refused}");
+        }
+        assert_eq!(site.asked("/oauth2/token").len(), 1, "{number}");
+    }
 }
 
 #[tokio::test]

@@ -101,6 +101,19 @@ async fn what_is_no_recording_is_never_taken_for_one() {
 }
 
 #[tokio::test]
+async fn text_is_no_film_and_no_backup_however_long_but_may_be_what_was_typed_in_a_shell() {
+    let text = |length: usize| "Fatal error in line 7.\n".repeat(200)[..length].to_owned();
+    let shell = recording(Kind::CommandShellRecording, Some(1));
+    for (length, is_shell) in [(300, false), (700, true), (3_200, true)] {
+        let site = Site::start(move |_| bytes(text(length))).await;
+        let client = site.client();
+        assert!(client.backup().await.is_err(), "{length}");
+        assert!(refused(&client).await.to_string().contains("Fatal error in line 7."));
+        assert_eq!(client.recording(&shell).await.is_ok(), is_shell, "{length}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_ends_early_fails_after_its_last_byte() {
     let site = Site::start(|_| cut(vec![flv(1000), vec![7; 50_000]])).await;
     let artifact = recording(Kind::SessionRecording, None);

@@ -83,6 +83,11 @@ fn instead(site: &Site, speech: Speech) -> Response {
         Speech::Xml => xml(site.error(Message::ReportFailed)),
         Speech::OtherXml => xml("<?xml version=\"1.0\"?>\n<maintenance until=\"noon\"/>\n"),
         Speech::Words => answer(StatusCode::OK, "application/octet-stream", "Come again.\n"),
+        Speech::ManyWords => answer(
+            StatusCode::OK,
+            "text/plain",
+            "Fatal error: the sky fell down in line 7.\n".repeat(100),
+        ),
         Speech::Nothing => answer(StatusCode::OK, "application/octet-stream", ""),
     }
 }

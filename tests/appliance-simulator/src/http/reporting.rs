@@ -106,6 +106,9 @@ fn full(site: &Arc<Site>, parameters: &Parameters) -> Response {
 }
 
 fn listing(site: &Arc<Site>, parameters: &Parameters) -> Response {
+    if let Some(speech) = site.faults.instead(Asked::Listing) {
+        return instead(site, speech);
+    }
     let selector = match selector_of(parameters, site.now(), false) {
         Ok(selector) => selector,
         Err(error) => return xml(site.error_text(&error.to_string())),
