@@ -156,10 +156,30 @@ impl Again {
     /// What the names of askings for a second look at a report begin with.
     pub const LOOK: &str = "look-";
 
+    /// What stands between the name of an asking and the number of the dead letter from which it is retried.
+    const RETRIED: &str = "-retry-";
+
+    /// The same asking once more, from a dead letter of that number: what it is for stays, and with it what counts as
+    /// done.
+    #[must_use]
+    pub fn retried(&self, letter: u64) -> Self {
+        Again { ask: format!("{}{}{letter}", self.first_ask(), Self::RETRIED), ..self.clone() }
+    }
+
+    /// Its name, or that of the asking that it retries.
+    fn first_ask(&self) -> &str {
+        self.ask.split_once(Self::RETRIED).map_or(self.ask.as_str(), |(first, _)| first)
+    }
+
+    /// Whether a session that counted as abandoned has ended after all, so that its report has an end.
+    pub fn tells_of_an_end(&self) -> bool {
+        self.first_ask() == Self::ENDED
+    }
+
     /// Whether it is fetched in order to see a change: what came unchanged is worth no new fact then. A person who
     /// asks for a thing to be done once more gets a fact in any case.
     pub fn looks_for_changes(&self) -> bool {
-        self.ask == Self::ENDED || self.ask.starts_with(Self::LOOK)
+        self.tells_of_an_end() || self.first_ask().starts_with(Self::LOOK)
     }
 }
 

@@ -23,6 +23,34 @@ pub struct Lying {
     pub letter: DeadLetter,
 }
 
+impl Lying {
+    /// What has its work tried again; `None` where it names no artifact.
+    ///
+    /// A letter that is an asking itself is asked in the same way: one that looks for a change of what is there already
+    /// would be done at once if it only asked for what is missing.
+    fn asking(&self, by: &str) -> Option<Again> {
+        let (why, asked_by, asked_at) = (
+            format!("a dead letter is retried: {}", self.letter.reason),
+            by.to_owned(),
+            Utc::now(),
+        );
+        if let Ok(Fact::Again(again)) = messages::decode(&self.letter.letter.payload) {
+            return Some(Again { why, asked_by, asked_at, ..again.retried(self.sequence) });
+        }
+        Some(Again {
+            artifact: self.letter.artifact.clone()?,
+            to: self.letter.destination.clone().map_or(Asked::Fetch, Asked::Deliver),
+            ask: format!("retry-{}", self.sequence),
+            mode: AgainMode::IfMissing,
+            why,
+            asked_by,
+            asked_at,
+            destinations: Vec::new(),
+            import: None,
+        })
+    }
+}
+
 impl Log {
     /// The dead letters.
     pub fn dead_letters(&self) -> DeadLetters {
@@ -75,19 +103,7 @@ impl DeadLetters {
     /// # Errors
     /// When the server does not confirm it, or the letter names no artifact: such a message can't be read by any worker.
     pub async fn retry(&self, lying: &Lying, by: &str) -> Result<bool, LogError> {
-        let Some(artifact) = lying.letter.artifact.clone() else { return Ok(false) };
-        let to = lying.letter.destination.clone().map_or(Asked::Fetch, Asked::Deliver);
-        let again = Again {
-            artifact,
-            to,
-            ask: format!("retry-{}", lying.sequence),
-            mode: AgainMode::IfMissing,
-            why: format!("a dead letter is retried: {}", lying.letter.reason),
-            asked_by: by.to_owned(),
-            asked_at: Utc::now(),
-            destinations: Vec::new(),
-            import: None,
-        };
+        let Some(again) = lying.asking(by) else { return Ok(false) };
         self.log.announce(&Fact::Again(again)).await?;
         self.take_back(lying).await?;
         self.take_away(lying).await?;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::house::House;
 use appliance_simulator::{Fault, Options};
-use domain::facts::{Again, AgainMode, Asked};
+use chrono::Utc;
+use domain::facts::{Again, AgainMode, Asked, DeadLetter, Letter, Verdict};
 use domain::{DestinationId, Kind};
 use messages::Fact;
 use queue::{Done, Published};
@@ -44,6 +45,40 @@ async fn a_second_look_publishes_a_change_and_nothing_else() {
     assert!(!changed.announce.is_empty(), "the recording has been announced");
     let staged = house.staged(&house.report(&lsid)).await.expect("it is staged");
     assert_eq!(staged.claim.object, object(&changed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_look_that_died_is_still_one_when_a_person_retries_it() {
+    let (house, lsid) = house().await;
+    house.site.add_fault(incomplete(&house));
+    let first = house.fetched(house.ended(&lsid)).await;
+    house.site.advance_clock(600);
+    let fact = look(&house, &lsid, "look-24h");
+    let letter = Letter {
+        stream: "DUE".to_owned(),
+        subject: house.log.subjects().of(&fact),
+        sequence: 7,
+        payload: messages::encode(&fact).expect("it can be written"),
+    };
+    let letter = Fact::DeadLetter(DeadLetter {
+        worker: "fetch".to_owned(),
+        destination: None,
+        artifact: Some(house.report(&lsid)),
+        verdict: Verdict::AttemptsExhausted,
+        reason: "a test's".to_owned(),
+        attempts: 10,
+        settled_at: Utc::now(),
+        letter,
+    });
+    house.log.publish(&letter).await.expect("the server runs");
+    let letters = house.log.dead_letters();
+    let lying = letters.list().await.expect("the server runs").remove(0);
+    assert!(letters.retry(&lying, "ann").await.expect("the server runs"));
+    let running = house.run(&[], crate::house::quick(3)).await;
+    house.drained().await;
+    running.ended().await;
+    let staged = house.staged(&house.report(&lsid)).await.expect("it is staged");
+    assert_ne!(staged.claim.object, object(&first), "the change was seen");
 }
 
 #[tokio::test(flavor = "multi_thread")]
