@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use appliance::{ApplianceError, Download, Recourse};
 use bytes::Bytes;
+use chrono::Utc;
 use domain::facts::ClaimCheck;
 use domain::{Family, Lsid};
 use futures::stream::FuturesUnordered;
@@ -53,6 +54,7 @@ impl Fetcher {
         let answers = wanted.iter().map(|_| None).collect();
         let mut bulk = Bulk { wanted, answers };
         let mut todo = requests(wanted);
+        let mut site_asked = false;
         while let Some(places) = todo.pop() {
             let ended = self.ask(&places, &mut bulk, lease).await;
             let missing: Vec<usize> =
@@ -65,7 +67,11 @@ impl Fetcher {
                 Err(broken) if places.len() > 1 && broken.may_be_one_sessions() => {
                     todo.extend(halves(missing));
                 }
-                ended => bulk.fail(&missing, ended.err().map_or_else(not_in_it, Unfetched::from)),
+                ended => {
+                    let failure = ended.err().map_or_else(not_in_it, Unfetched::from);
+                    let failure = self.of_the_site(failure, &mut site_asked).await;
+                    bulk.fail(&missing, failure);
+                }
             }
             if let Some(failure) = bulk.stopped(&places) {
                 bulk.fail_the_rest(failure);
@@ -74,6 +80,23 @@ impl Fetcher {
         }
         let answered = |answer: Option<Answer>| answer.expect("each was asked for until it came");
         bulk.answers.into_iter().map(answered).collect()
+    }
+
+    /// The same failure, or that of the whole site: what one session is answered, in whatever words, says nothing about
+    /// it while no report can be had. Asked once for a batch.
+    pub(crate) async fn of_the_site(&self, failure: Unfetched, asked: &mut bool) -> Unfetched {
+        let may_be_the_sites =
+            matches!(&failure, Unfetched::Failed(Failure::Retry(_) | Failure::Reject(_)));
+        if !may_be_the_sites || std::mem::replace(asked, true) {
+            return failure;
+        }
+        match self.client.answers_reports().await {
+            Ok(()) => failure,
+            Err(error) => Unfetched::Failed(match error.recourse() {
+                Recourse::Throttled(wait) => Failure::Throttled { wait, cause: error.into() },
+                _ => Failure::Down(error.into()),
+            }),
+        }
     }
 
     /// Asks for these in one request, and stages what comes.
@@ -140,7 +163,9 @@ impl Fetcher {
 
     async fn stage_report(&self, wanted: &Wanted, split: Split) -> Answer {
         let (session, content) = split.read?;
-        if wanted.ended && session.ended().is_none() {
+        // One that never gets its end is delivered as it stands, as an abandoned one is.
+        let waited = (Utc::now() - wanted.since).to_std().unwrap_or_default();
+        if wanted.ended && session.ended().is_none() && waited < self.patience {
             return Err(Unfetched::NoEnd);
         }
         let family = wanted.artifact.kind().family().expect("a report has a family");
@@ -269,6 +294,7 @@ impl Broken {
                 Recourse::Down => matches!(
                     error,
                     ApplianceError::Silent { .. }
+                        | ApplianceError::Slow { .. }
                         | ApplianceError::HungUp { .. }
                         | ApplianceError::Failing { .. }
                         | ApplianceError::NotTheAppliance { .. }

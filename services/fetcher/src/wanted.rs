@@ -2,11 +2,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::facts::{Again, AgainMode, Cause, End};
-use domain::{ArtifactId, Particulars, Slot};
+use domain::{ApplianceTime, ArtifactId, Particulars, Slot};
 use messages::Fact;
 use queue::{Failure, Log, Task};
 
 use crate::failure::log_failed;
+
+/// An appliance deletes after 90 days: who says that a session ended longer ago had a wrong clock then or has one now.
+const AGE_MAX: Duration = Duration::from_secs(400 * 86_400);
 
 /// What a task asks for.
 #[derive(Debug, Clone)]
@@ -47,7 +50,7 @@ impl Wanted {
                 let particulars = particulars_again(log, &again.artifact).await?;
                 Ok(Wanted {
                     again: Some(again.clone()),
-                    ended: again.ask == Again::ENDED,
+                    ended: again.tells_of_an_end(),
                     ..wanted(again.artifact.clone(), particulars)
                 })
             }
@@ -64,10 +67,13 @@ impl Wanted {
             .is_some_and(|again| again.mode == AgainMode::EvenIfDone && !again.looks_for_changes())
     }
 
-    /// For how long the appliance should have had it: since it was asked for, or since the session's end.
-    pub fn age(&self, now: DateTime<Utc>) -> Duration {
-        let since = self.particulars.ended.map_or(self.since, |ended| ended.min(self.since));
-        (now - since).to_std().unwrap_or_default()
+    /// For how long the appliance should have had it: since it was asked for, or since the session's end on the
+    /// appliance's own clock, as far as that clock can be believed.
+    pub fn age(&self, now: DateTime<Utc>, appliance: Option<ApplianceTime>) -> Duration {
+        let asked = (now - self.since).to_std().unwrap_or_default();
+        let ended = self.particulars.ended.zip(appliance);
+        let ended = ended.and_then(|(ended, clock)| (clock.instant() - ended).to_std().ok());
+        ended.filter(|age| *age < AGE_MAX).map_or(asked, |age| age.max(asked))
     }
 }
 

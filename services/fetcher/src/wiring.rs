@@ -25,6 +25,9 @@ use crate::reconcile::reconcile;
 /// fewer sessions wait for one.
 const REPORTS_AT_ONCE: usize = 2;
 
+/// The runner of recordings and backups.
+const FILES: &str = "files";
+
 /// How long a request for several reports waits for more of them while a past is announced, window by window.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -90,7 +93,10 @@ pub async fn run(
         let client = clients.of(&site.host).expect("every site of the settings has one");
         tokio::spawn(daily(log.clone(), settings.clone(), site.clone(), stop.child_token()));
         for (name, routes, slots) in routes(log, settings, site) {
-            let fetcher = Fetcher::new(log.clone(), staging.clone(), client.clone());
+            let backups = settings.kinds_of_site(&site.host).contains(&Kind::SiteBackup);
+            let fetcher = Fetcher::new(log.clone(), staging.clone(), client.clone())
+                .abandoning_after(site.abandoned_after)
+                .taking_backups(backups && name == FILES);
             let runner = Runner::new(
                 log.clone(),
                 fetcher,
@@ -151,7 +157,7 @@ fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec
     let bulk = |route: Route| route.batched(BULK_SESSIONS_MAX).lingering(LINGER);
     let small = small.into_iter().map(bulk).collect();
     let large: Vec<Route> = kinds.iter().filter(|kind| !kind.is_report()).map(route).collect();
-    vec![("reports", small, REPORTS_AT_ONCE), ("files", large, site.downloads_max)]
+    vec![("reports", small, REPORTS_AT_ONCE), (FILES, large, site.downloads_max)]
 }
 
 /// The gates of the routes that only day-sized schedules name.

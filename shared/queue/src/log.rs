@@ -279,6 +279,22 @@ impl Log {
         .await
     }
 
+    /// The backup of a site that was announced last.
+    ///
+    /// # Errors
+    /// When the server does not answer or what stands there can't be read.
+    pub async fn last_backup_due(
+        &self,
+        site: &domain::SiteHost,
+    ) -> Result<Option<Logged<domain::facts::BackupDue>>, LogError> {
+        let subject = self.subjects.due_of(site, domain::Kind::SiteBackup);
+        self.last_of(&self.due, &subject, |fact| match fact {
+            Fact::BackupDue(due) => Ok(due),
+            other => Err(other.name()),
+        })
+        .await
+    }
+
     /// Reads through the stream's leader, never a replica that may lag: what it says decides whether work is done.
     async fn last_of<F>(
         &self,

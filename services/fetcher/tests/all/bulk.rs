@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::house::{House, is_not_yet, quick};
-use appliance_simulator::{ErrorPlace, Fault, Options};
+use appliance_simulator::{Asked, ErrorPlace, Fault, Options, Speech};
 use domain::facts::End;
 use domain::{Family, Kind, Lsid};
 use futures::TryStreamExt;
 use messages::Fact;
-use queue::{Failure, Task};
+use queue::{Failure, Outcome, Task, Worker as _};
 
 async fn house(sessions: u64) -> House {
     let options = Options { sessions, events_mean: 8, stable_urls: true, ..Options::default() };
@@ -102,14 +102,36 @@ async fn a_report_that_was_purged_before_it_was_fetched_is_unavailable() {
     assert!(matches!(closing, Fact::ArtifactUnavailable(_)), "{closing:?}");
 }
 
+fn all_down(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().all(|outcome| matches!(outcome, Err(Failure::Down(_))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_gives_no_reports_is_down_whatever_it_says_and_no_session_is_blamed() {
+    let house = house(60).await;
+    let tasks = tasks(&house).await;
+    for speech in [Speech::Words, Speech::ManyWords, Speech::Xml, Speech::OtherXml, Speech::Json] {
+        for of in [Asked::Report, Asked::Listing] {
+            house.site.add_fault(Fault::Instead { of, speech });
+        }
+        let before = house.requests("SupportSession");
+        let outcomes = house.work(&tasks).await;
+        assert!(all_down(&outcomes), "{speech:?}: {:?}", outcomes[0]);
+        let requests = house.requests("SupportSession") - before;
+        assert!(requests <= 9, "{speech:?}: {requests} requests");
+        assert!(all_down(&house.work(&tasks[..1]).await), "{speech:?}: one that waits alone");
+        assert!(house.fetcher().probe().await.is_err(), "{speech:?}: its command API is well");
+        house.site.clear_faults();
+    }
+    house.fetcher().probe().await.expect("it is well again");
+    assert!(house.work(&tasks).await.iter().all(Outcome::is_ok));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_that_fails_is_not_asked_for_each_session() {
     let house = house(100).await;
     let tasks = tasks(&house).await;
     house.site.add_fault(Fault::FailNext { requests: 10_000, status: 503 });
-    let all_down = |outcomes: &[queue::Outcome]| {
-        outcomes.iter().all(|outcome| matches!(outcome, Err(Failure::Down(_))))
-    };
     assert!(all_down(&house.work(&tasks).await));
     let failed = house.site.counters().answers[&503];
     assert!(failed <= 9, "{failed} requests");
@@ -155,4 +177,17 @@ async fn an_abandoned_session_is_staged_without_an_end_and_an_ended_one_is_not()
     house.fetched(house.over(Family::Session, &lsid, End::Abandoned)).await;
     let staged = house.staged(&house.report(&lsid)).await.expect("it was staged");
     assert_eq!(staged.particulars.ended, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_never_gets_the_end_that_is_listed_is_staged_as_it_stands() {
+    let house = House::new(Options { sessions: 0, open: 1, ..Options::default() }).await;
+    let lsid = house.lsids().remove(0);
+    let mut task = house.task(house.ended(&lsid)).await;
+    task.origin.published_at -= chrono::TimeDelta::hours(23);
+    assert!(is_not_yet(&house.work(std::slice::from_ref(&task)).await[0]), "it may come yet");
+    task.origin.published_at -= chrono::TimeDelta::hours(2);
+    let done = house.work(&[task]).await.remove(0).expect("it is delivered as it stands");
+    house.conclude(&done).await;
+    assert!(house.staged(&house.report(&lsid)).await.is_some());
 }

@@ -96,22 +96,33 @@ async fn two_renderings_of_a_recording_are_never_joined() {
     assert_eq!(requests, 3, "cut, refused the rest of another rendering, begun anew");
 }
 
-async fn is_given_up(ranges: bool) {
+/// A fault that breaks a recording at one place, whoever asks for it.
+fn cut_at(after_bytes: u64) -> Fault {
+    Fault::CutRecording { lsids: BTreeSet::new(), kind: None, after_bytes }
+}
+
+async fn is_given_up(ranges: bool, fault: Fault) {
     let (house, _, recording) = house(1 << 20, ranges).await;
-    let after_bytes = 300_000;
-    house.site.add_fault(Fault::CutRecording { lsids: BTreeSet::new(), kind: None, after_bytes });
+    house.site.add_fault(fault);
     let outcome = house.work_one(house.due(recording)).await;
     assert!(matches!(outcome, Err(queue::Failure::Retry(_))), "{outcome:?}");
     assert_eq!(house.objects().await, 0);
+    assert!(house.requests("SupportSessionRecording") <= 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_always_breaks_at_one_place_is_given_up_and_nothing_is_staged() {
-    is_given_up(false).await;
+    is_given_up(false, cut_at(300_000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make chaos"]
 async fn a_rest_that_never_comes_is_asked_for_for_a_minute_and_then_given_up() {
-    is_given_up(true).await;
+    is_given_up(true, cut_at(300_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make chaos"]
+async fn a_recording_that_comes_in_crumbs_is_not_asked_for_a_thousand_times() {
+    is_given_up(true, cuts((1..=1000).map(|crumb| crumb * 1000).collect(), false)).await;
 }

@@ -10,8 +10,15 @@ use domain::{ArtifactId, Digest, Family, Kind, Slot};
 use messages::Fact;
 use queue::{Failure, Outcome};
 
-const ALL: [Speech; 6] =
-    [Speech::Html, Speech::Json, Speech::Xml, Speech::OtherXml, Speech::Words, Speech::Nothing];
+const ALL: [Speech; 7] = [
+    Speech::Html,
+    Speech::Json,
+    Speech::Xml,
+    Speech::OtherXml,
+    Speech::Words,
+    Speech::ManyWords,
+    Speech::Nothing,
+];
 
 fn options() -> Options {
     Options {
@@ -93,6 +100,25 @@ async fn a_backup_is_staged_with_and_without_a_password() {
         let artifact = ArtifactId::backup(house.host(), slot);
         assert_eq!(digest_of(&house, &artifact).await, (expected, "nsb".to_owned()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_time_is_over_is_not_made_of_what_the_site_is_later() {
+    let house = House::new(options()).await;
+    let (before, now) = (slot(1_790_000_000), slot(1_790_086_400));
+    let first = house.task(backup_due(&house, before)).await;
+    let last = house.task(backup_due(&house, now)).await;
+    let backup = ArtifactId::backup(house.host(), before);
+    let retried = house.again(backup, "retry-7", domain::facts::AgainMode::IfMissing);
+    for task in [first, house.task(Fact::Again(retried)).await] {
+        let done = house.work(&[task]).await.remove(0).expect("it is nobody's failure");
+        let closing = done.closing.expect("somebody has to be told").fact;
+        let Fact::ArtifactUnavailable(gone) = closing else { panic!("{closing:?}") };
+        assert!(gone.reason.contains(&now.to_string()), "{}", gone.reason);
+    }
+    assert_eq!(house.site.counters().backups, 0);
+    assert!(house.work(&[last]).await[0].is_ok());
+    assert_eq!(house.site.counters().backups, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
