@@ -10,6 +10,9 @@ use staging::Staging;
 use crate::arguments::Check;
 use crate::data_dir::{connect, staging_url};
 
+/// Where below the data directory it is kept, without a log, that a secret was refused.
+const ACCOUNTS: &str = "accounts";
+
 /// Tries everything that the settings name, and fails if anything can't be used.
 pub(crate) async fn check(
     options: &Check,
@@ -23,7 +26,9 @@ pub(crate) async fn check(
     let (clients, shared) = clients(settings, data_dir).await?;
     if !shared {
         println!(
-            "accounts: what other processes know of them is not known here: no log was reached"
+            "accounts: what other processes know of them is not known here: no log was reached; what this command \
+             finds out is kept in {}",
+            data_dir.join(ACCOUNTS).display()
         );
     }
     for site in &settings.sites {
@@ -79,12 +84,12 @@ async fn staging(settings: &Settings, data_dir: &Path) -> anyhow::Result<String>
 }
 
 /// The clients of all sites, with the records of the log if it can be reached: a secret that a service was refused is
-/// then not tried here either. Without a log, each has a record of this process alone.
+/// then not tried here either. Without a log, a refused secret is remembered below the data directory.
 async fn clients(settings: &Settings, data_dir: &Path) -> anyhow::Result<(Clients, bool)> {
     if let Ok(log) = connect(settings, data_dir).await {
         return Ok((accounts::clients(settings, &log).await?, true));
     }
-    Ok((Clients::from_settings(settings)?, false))
+    Ok((accounts::clients_of_folder(settings, &data_dir.join(ACCOUNTS))?, false))
 }
 
 async fn check_site(label: &str, client: &Client) -> usize {

@@ -20,13 +20,15 @@
 
 mod cell;
 mod clock;
+mod folder;
 mod key;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use appliance::{
-    AccountRecord, AccountStanding, Client, Clients, ClientsError, Lasting, Passing, Shared,
+    AccountRecord, AccountStanding, Client, Clients, ClientsError, Lasting, Own, Passing, Shared,
     SharedError,
 };
 use domain::SiteHost;
@@ -36,6 +38,7 @@ use settings::{Settings, Site};
 
 use crate::cell::{Cell, Kind};
 use crate::clock::ServerClock;
+use crate::folder::Filed;
 use crate::key::key;
 
 /// How long after a failed login a process looks again whether there is a token by now.
@@ -72,6 +75,19 @@ pub async fn clients(settings: &Settings, log: &Log) -> Result<Clients, Accounts
     })
     .map_err(AccountsError::Clients)?;
     Ok(clients)
+}
+
+/// The clients of all sites in the settings, for a command that has no log: what stands against a login is kept in a
+/// folder, so that a refused secret is not tried again each time that a person calls the command.
+///
+/// # Errors
+/// When a site can't have a client.
+pub fn clients_of_folder(settings: &Settings, folder: &Path) -> Result<Clients, AccountsError> {
+    Clients::sharing(settings, |site| {
+        let lasting = Filed::<Lasting>::new(folder, &key(site));
+        AccountRecord::new(Arc::new(lasting), Arc::new(Own::new(Passing::default())))
+    })
+    .map_err(AccountsError::Clients)
 }
 
 /// Has a component of the process' health for each account tell what stands against a login. A process that has nothing

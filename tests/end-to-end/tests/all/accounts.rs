@@ -106,6 +106,22 @@ async fn twelve_processes_with_a_wrong_secret_try_it_once_and_the_right_one_work
     assert!(rig.sites.iter().all(|site| site.counters().tokens_issued == 1));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_is_tried_once_however_often_it_is_checked_before_the_first_start() {
+    let mut rig = rig().await;
+    rig.settle(&SettingsFile::default());
+    for _ in 0..3 {
+        let check = rig.sluice(&["check"]).await;
+        let printed = String::from_utf8_lossy(&check.stdout).into_owned();
+        assert!(printed.contains(REFUSED), "{printed}");
+        assert_eq!(check.status.code(), Some(1));
+    }
+    assert_one_attempt_each(&rig);
+    correct(&mut rig);
+    rig.sluice(&["check"]).await;
+    assert!(rig.sites.iter().all(|site| site.counters().tokens_issued == 1));
+}
+
 async fn restarted_with_a_wrong_secret(restarts: usize) {
     let mut rig = rig().await;
     rig.settle(&SettingsFile::default());
