@@ -1,8 +1,10 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::bail;
 use appliance::{CheckLine, Client, Clients, Standing};
 use chrono::Utc;
+use domain::Kind;
 use queue::{Log, LogOptions};
 use settings::{Destination, Settings, Target};
 use staging::Staging;
@@ -36,7 +38,7 @@ pub(crate) async fn check(
         if options.forget_refusals {
             client.forget_refusals().await?;
         }
-        bad += check_site(&site.label, client).await;
+        bad += check_site(&site.label, client, &settings.kinds_of_site(&site.host)).await;
     }
     for destination in &settings.destinations {
         bad += say(&format!("destination {}", destination.label), probe(destination).await);
@@ -92,10 +94,10 @@ async fn clients(settings: &Settings, data_dir: &Path) -> anyhow::Result<(Client
     Ok((accounts::clients_of_folder(settings, &data_dir.join(ACCOUNTS))?, false))
 }
 
-async fn check_site(label: &str, client: &Client) -> usize {
+async fn check_site(label: &str, client: &Client, kinds: &BTreeSet<Kind>) -> usize {
     let title = format!("site {label}");
     let mut bad = 0;
-    for CheckLine { standing, says } in client.check(Utc::now()).await {
+    for CheckLine { standing, says } in client.check(Utc::now(), kinds).await {
         match standing {
             Standing::Good => println!("{title}: {says}"),
             Standing::Note => println!("{title}: note: {says}"),

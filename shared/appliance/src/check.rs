@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use domain::{ApplianceTime, Family};
+use domain::{ApplianceTime, Family, Kind};
 
 use crate::{ApiInfo, ApplianceError, Client, Window};
 
@@ -23,15 +24,16 @@ pub struct CheckLine {
 pub enum Standing {
     /// As it should be.
     Good,
-    /// Good to know; some kinds of artifacts may not work.
+    /// Good to know.
     Note,
-    /// Nothing works before it is put right.
+    /// Something that is wanted does not work before it is put right.
     Bad,
 }
 
 impl Client {
-    /// Looks at the login, the API, the clocks and the permissions. `now` is this machine's clock.
-    pub async fn check(&self, now: DateTime<Utc>) -> Vec<CheckLine> {
+    /// Looks at the login, the API, the clocks and the permissions, which these kinds of artifacts need. `now` is this
+    /// machine's clock.
+    pub async fn check(&self, now: DateTime<Utc>, kinds: &BTreeSet<Kind>) -> Vec<CheckLine> {
         let (site, account) = (self.site(), self.account());
         if let Err(error) = self.token().await {
             return vec![line(Standing::Bad, chain(&error))];
@@ -42,7 +44,7 @@ impl Client {
                 let version = info.version.as_deref().unwrap_or("of an unknown version");
                 lines.push(line(Standing::Good, format!("{site} answers with API {version}")));
                 lines.push(clocks(site, info.clock, now));
-                lines.extend(permissions(site, &account, &info));
+                lines.extend(permissions(site, &account, &info, kinds));
             }
             Err(error) => lines.extend(self.check_without_info(error, now).await),
         }
@@ -83,12 +85,31 @@ fn clocks(site: &impl fmt::Display, appliance: ApplianceTime, now: DateTime<Utc>
     line(Standing::Note, format!("{says}: {does}"))
 }
 
-fn permissions(site: &impl fmt::Display, account: &str, info: &ApiInfo) -> Vec<CheckLine> {
-    let wanted = [
-        ("perm_reporting_support", "sessions and recordings", Standing::Bad),
-        ("perm_backup", "site backups", Standing::Note),
+fn permissions(
+    site: &impl fmt::Display,
+    account: &str,
+    info: &ApiInfo,
+    kinds: &BTreeSet<Kind>,
+) -> Vec<CheckLine> {
+    let needs = |which: fn(&Kind) -> bool| match kinds.iter().any(which) {
+        true => Standing::Bad,
+        false => Standing::Note,
+    };
+    let is_presented =
+        |kind: &Kind| matches!(kind, Kind::PresentationData | Kind::PresentationRecording);
+    let mut wanted = vec![
+        (
+            "perm_reporting_support",
+            "sessions and recordings",
+            needs(|kind| *kind != Kind::SiteBackup),
+        ),
+        ("perm_backup", "site backups", needs(|kind| *kind == Kind::SiteBackup)),
     ];
-    let told = wanted.map(|(name, what, standing)| match info.allows(name) {
+    // Newer versions don't have it: what is not told is no news then.
+    if info.allows("perm_reporting_presentation") == Some(false) && kinds.iter().any(is_presented) {
+        wanted.push(("perm_reporting_presentation", "presentations", Standing::Bad));
+    }
+    let told = wanted.into_iter().map(|(name, what, standing)| match info.allows(name) {
         Some(true) => {
             line(Standing::Good, format!("API account {account} may read {what} ({name})"))
         }
@@ -102,7 +123,7 @@ fn permissions(site: &impl fmt::Display, account: &str, info: &ApiInfo) -> Vec<C
             format!("{site} does not tell whether API account {account} may read {what} ({name})"),
         ),
     });
-    told.into()
+    told.collect()
 }
 
 fn line(standing: Standing, says: String) -> CheckLine {

@@ -65,7 +65,7 @@ impl Rig {
         Rig { sites, folder, variables }
     }
 
-    /// A rig with a folder of its own that asks the same appliances.
+    /// Sets a variable in the environment of the programs that are started from now on.
     pub fn variable(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }

@@ -1,5 +1,6 @@
 //! Promises about the API account: its token, its secret, its budget.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::site::{Asked, NOW, SECRET, Site, bearer, bytes, error, json, token, xml};
@@ -8,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONNECTION, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER};
 use axum::response::{Html, IntoResponse, Response};
 use chrono::DateTime;
+use domain::Kind;
 use futures::future::join_all;
 
 const INFO: &str = "<api_information><api_version>1.24.1</api_version><timestamp>1795363190</timestamp>\
@@ -16,6 +18,15 @@ const INFO: &str = "<api_information><api_version>1.24.1</api_version><timestamp
 const INVALID_CLIENT: &str =
     r#"{"error":"invalid_client","message":"Client authentication failed."}"#;
 const ACCESS_DENIED: &str = r#"{"error":"access_denied","message":"The resource owner or authorization server denied the request."}"#;
+
+/// What transfers bring.
+fn wanted(with_backups: bool) -> BTreeSet<Kind> {
+    let mut kinds = BTreeSet::from([Kind::SessionData]);
+    if with_backups {
+        kinds.insert(Kind::SiteBackup);
+    }
+    kinds
+}
 
 fn info(_: &Asked) -> Response {
     xml(INFO)
@@ -87,7 +98,7 @@ async fn a_wrong_secret_is_tried_once_and_never_shown() {
         assert!(text.contains("Client authentication failed.") && !text.contains(SECRET), "{text}");
     }
     assert_eq!(site.asked("/oauth2/token").len(), 1);
-    let checked = client.check(DateTime::UNIX_EPOCH).await;
+    let checked = client.check(DateTime::UNIX_EPOCH, &wanted(false)).await;
     assert_eq!(checked.iter().map(|line| line.standing).collect::<Vec<_>>(), [Standing::Bad]);
 }
 
@@ -174,7 +185,7 @@ async fn without_the_command_api_the_date_header_is_the_clock() {
 async fn a_check_tells_clock_and_permissions_in_plain_words() {
     let site = Site::start(info).await;
     let now = DateTime::from_timestamp(NOW + 100, 0).expect("it is an instant");
-    let lines = site.client().check(now).await;
+    let lines = site.client().check(now, &wanted(false)).await;
     let text: Vec<_> =
         lines.iter().map(|line| format!("{:?}: {}", line.standing, line.says)).collect();
     assert_eq!(
@@ -187,6 +198,8 @@ async fn a_check_tells_clock_and_permissions_in_plain_words() {
             "Note: API account 01234567… may not read site backups: grant it perm_backup on access.example.com",
         ]
     );
+    let with_backups = site.client().check(now, &wanted(true)).await;
+    assert_eq!(with_backups[4].standing, Standing::Bad, "a transfer wants them");
 }
 
 #[tokio::test]
@@ -199,7 +212,7 @@ async fn an_account_without_the_command_api_is_checked_by_a_listing() {
     })
     .await;
     let now = DateTime::from_timestamp(NOW, 0).expect("it is an instant");
-    let lines = site.client().check(now).await;
+    let lines = site.client().check(now, &wanted(false)).await;
     let standings: Vec<_> = lines.iter().map(|line| line.standing).collect();
     assert_eq!(standings, [Standing::Good, Standing::Note, Standing::Good, Standing::Good]);
     assert!(lines[1].says.contains("perm_command"), "{}", lines[1].says);

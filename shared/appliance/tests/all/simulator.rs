@@ -191,7 +191,7 @@ async fn a_cut_backup_and_a_cut_recording_are_errors_and_a_site_that_is_down_is_
 async fn a_check_finds_all_well_with_the_stand_in() {
     let (site, client) = start(1).await;
     let now = DateTime::from_timestamp(site.now(), 0).expect("it is an instant");
-    let lines = client.check(now).await;
+    let lines = client.check(now, &[Kind::SessionData].into()).await;
     assert!(lines.iter().all(|line| line.standing == Standing::Good), "{lines:#?}");
 }
 
@@ -201,7 +201,7 @@ async fn a_check_names_site_account_missing_permission_and_the_seconds_between_t
     site.add_fault(Fault::Denied { permission: "perm_reporting_support".to_owned() });
     let now = DateTime::from_timestamp(site.now(), 0).expect("it is an instant");
     site.add_fault(Fault::ClockOffset { seconds: -3_600 });
-    let told = client.check(now).await;
+    let told = client.check(now, &[Kind::SessionData].into()).await;
     let says = |standing: Standing, text: &str| {
         let found = told.iter().find(|line| line.says.contains(text));
         let found = found.unwrap_or_else(|| panic!("nothing of {text:?} in {told:#?}"));
@@ -221,7 +221,7 @@ async fn a_check_names_site_account_missing_permission_and_the_seconds_between_t
     for permission in ["perm_command", "perm_reporting_support"] {
         site.add_fault(Fault::Denied { permission: permission.to_owned() });
     }
-    let told = client.check(now).await;
+    let told = client.check(now, &[Kind::SessionData].into()).await;
     let standings: Vec<_> = told.iter().map(|line| line.standing).collect();
     assert_eq!(standings, [Standing::Good, Standing::Note, Standing::Bad]);
     assert!(told[2].says.contains("grant it perm_reporting_support"), "{told:#?}");
