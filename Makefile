@@ -22,7 +22,7 @@ test: tools openssl lint ## everything that is checked before a change is taken
 	# With the tests: built without them, the programs would be built once more for their features.
 	cargo build --workspace --lib --bins --tests --quiet
 	# Most tests wait for other programs most of the time.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} cargo test --workspace --no-fail-fast
 
 chaos: tools openssl ## the long proofs: thousands of sessions, kills, losses
 	cargo build --workspace --lib --bins --tests --quiet
