@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chance::Dice;
 use crate::recordings::RecordingKind;
+use crate::selector::Window;
 
 /// The language of error texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +131,23 @@ pub enum Fault {
     CutBackup {
         /// Bytes that still come through.
         after_bytes: u64,
+    },
+    /// Listings fail that ask for a part of this stretch of the site's time, or for a longer one than this.
+    ListingFails {
+        /// From this second on (unix seconds); from the beginning of time unless given.
+        from: Option<i64>,
+        /// Before this second; to the end of time unless given.
+        until: Option<i64>,
+        /// Only listings of more seconds than this.
+        #[serde(default)]
+        longer_than_secs: i64,
+        /// The status.
+        status: u16,
+    },
+    /// Listings show no more sessions than this, and say nothing of the others.
+    ListingCutShort {
+        /// How many.
+        sessions: usize,
     },
     /// Each API and token request waits.
     Delay {
@@ -306,6 +324,27 @@ impl Faults {
         })
     }
 
+    /// The status with which a listing of this stretch fails.
+    pub(crate) fn of_listing(&self, window: &Window) -> Option<u16> {
+        self.first(|_, fault| match fault {
+            Fault::ListingFails { from, until, longer_than_secs, status } => {
+                let meets = from.is_none_or(|from| from < window.until)
+                    && until.is_none_or(|until| window.from < until);
+                (meets && window.until - window.from > *longer_than_secs).then_some(*status)
+            }
+            _ => None,
+        })
+    }
+
+    /// The most sessions that a listing shows.
+    pub(crate) fn listed_max(&self) -> usize {
+        let most = self.first(|_, fault| match fault {
+            Fault::ListingCutShort { sessions } => Some(*sessions),
+            _ => None,
+        });
+        most.unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn cut_backup(&self) -> Option<u64> {
         self.first(|_, fault| match fault {
             Fault::CutBackup { after_bytes } => Some(*after_bytes),
@@ -446,6 +485,22 @@ mod tests {
         );
         assert_eq!(faults.of_recording("a", RecordingKind::Screen, 100), None);
         assert_eq!(faults.of_recording("a", RecordingKind::CommandShell, 99), None);
+    }
+
+    #[test]
+    fn only_listings_fail_that_meet_the_stretch() {
+        let faults = Faults::default();
+        faults.add(Fault::ListingFails {
+            from: Some(100),
+            until: Some(200),
+            longer_than_secs: 0,
+            status: 500,
+        });
+        let failure = |from, until| {
+            faults.of_listing(&Window { edge: crate::selector::Edge::End, from, until })
+        };
+        assert_eq!([failure(0, 100), failure(200, 300)], [None, None]);
+        assert_eq!([failure(0, 101), failure(199, 300)], [Some(500), Some(500)]);
     }
 
     #[test]

@@ -35,6 +35,7 @@
 //! - `has_recording` of a listing speaks of screen recordings only; running and abnormally closed sessions name no recordings.
 //! - Content types and file names of recordings and backups. A new signature in each address of each answer, those among event data too.
 //! - Values of the rarer events; surveys (only an empty element); `show_my_screen_recordings`, `primary_team`, `team_list`'s children.
+//! - Listings that fail, or are cut short without a word, are faults of session listings only.
 //! - Presentations: all their elements but those that sessions have as well.
 //! - Ranges of recordings, which are off unless [`Options::ranges`] is set.
 //!

@@ -116,8 +116,14 @@ fn listing(site: &Arc<Site>, parameters: &Parameters) -> Response {
     if let Selector::Window(window) = &selector {
         let secs = u64::try_from(window.until - window.from).unwrap_or(0);
         site.tally.change(|counters| counters.listed_secs += secs);
+        let failure =
+            site.faults.of_listing(window).and_then(|code| StatusCode::from_u16(code).ok());
+        if let Some(status) = failure {
+            return respond(status, "text/plain", "failed by a fault\n");
+        }
     }
-    let numbers = site.select(&selector);
+    let mut numbers = site.select(&selector);
+    numbers.truncate(site.faults.listed_max());
     if numbers.is_empty() {
         return xml(site.error(Message::NothingFound));
     }
