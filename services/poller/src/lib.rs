@@ -26,6 +26,7 @@ mod held_open;
 mod listing;
 #[cfg(test)]
 mod rig;
+mod pace;
 mod round;
 mod runs;
 mod scan;

@@ -1,7 +1,10 @@
 //! Windows of a site's time: how they are listed, and when shorter ones are to be had instead.
 
 use appliance::{ApplianceError, Client, Listed, Recourse, Window};
-use domain::{Family, Stretch};
+use chrono::DateTime;
+use domain::{ApplianceTime, Family, Stretch};
+
+use crate::sweep::By;
 
 /// The longest window. A busy site ends a few thousand sessions a day.
 pub(crate) const WINDOW_SECS_MAX: u32 = 86_400;
@@ -11,6 +14,56 @@ const WINDOW_SECS_MIN: i64 = 60;
 const WINDOW_SECS_SPLIT_ON_FAILURE: i64 = 3_600;
 /// A listing of more sessions than this may have been cut by a limit that nobody documents.
 pub(crate) const SESSIONS_SUSPICIOUS: usize = 5_000;
+
+/// What an appliance tells of a window.
+pub(crate) enum Told {
+    /// All of it.
+    Listed(Listed),
+    /// It is to be had in shorter windows.
+    Shorter(TooMuch),
+}
+
+/// Why a window is to be had in shorter ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TooMuch {
+    /// Its listing has, or would have, too many sessions.
+    Sessions,
+    /// It took too much of the appliance.
+    Time,
+}
+
+/// Asks for a window; while the account's budget is used up, waits as long as told, so often at most.
+pub(crate) async fn ask(
+    client: &Client,
+    family: Family,
+    (window, asked): (Stretch, Window),
+    throttled_max: usize,
+) -> Result<Told, ApplianceError> {
+    match list(client, family, asked, throttled_max).await {
+        Ok(listed) if is_suspicious(window, listed.sessions.len()) => {
+            Ok(Told::Shorter(TooMuch::Sessions))
+        }
+        Ok(listed) => Ok(Told::Listed(listed)),
+        Err(cause) if may_split(window, &cause) => {
+            tracing::debug!(site = %client.site(), %cause, "trying a shorter window");
+            Ok(Told::Shorter(match cause {
+                ApplianceError::TooLarge { .. } => TooMuch::Sessions,
+                _ => TooMuch::Time,
+            }))
+        }
+        Err(cause) => Err(cause),
+    }
+}
+
+/// What the appliance is to be asked for a window: a second more, because whether it counts the last second in is not
+/// told.
+pub(crate) fn asked(by: By, window: Stretch) -> Window {
+    let (from, secs) = (window.from(), u32::try_from(window.secs() + 1).unwrap_or(u32::MAX));
+    match by {
+        By::End => Window::Ended { from, secs },
+        By::Start => Window::Started { from, secs },
+    }
+}
 
 /// Lists a window; while the account's budget is used up, waits as long as told, so often at most.
 pub(crate) async fn list(
@@ -41,6 +94,30 @@ pub(crate) async fn list(
         );
     }
     Ok(listed)
+}
+
+/// Whether another window may be told of although this one failed so.
+pub(crate) fn is_of_its_window(failure: &ApplianceError) -> bool {
+    matches!(
+        failure,
+        ApplianceError::HungUp { .. }
+            | ApplianceError::Silent { .. }
+            | ApplianceError::Cut { .. }
+            | ApplianceError::Failing { .. }
+            | ApplianceError::Refused { .. }
+            | ApplianceError::Unexpected { .. }
+            | ApplianceError::NotTheAppliance { .. }
+            | ApplianceError::TooLarge { .. }
+            | ApplianceError::Unreadable { .. }
+            | ApplianceError::Malformed { .. }
+    )
+}
+
+/// Whether the site lists at all: a second of long ago, in which nothing ended. One request tells a window that fails
+/// from a site that does.
+pub(crate) async fn lists_anything(client: &Client, family: Family) -> bool {
+    let from = ApplianceTime::read_off(DateTime::UNIX_EPOCH).plus_secs(i64::from(WINDOW_SECS_MAX));
+    client.listing(family, Window::Ended { from, secs: 1 }).await.is_ok()
 }
 
 /// Whether a listing of so many sessions is to be had in smaller windows.

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use appliance::{ApplianceError, Client, Listed, Window};
+use appliance::{ApplianceError, Client};
 use chrono::Utc;
 use domain::{ApplianceTime, Coverage, Family, Lsid, Reach, Reading, Stretch};
 use queue::{Bucket, BucketError, Log, LogError};
@@ -11,15 +11,18 @@ use tokio::sync::Mutex;
 
 use crate::ChangeError;
 use crate::abandoned::Abandoned;
-use crate::listing::{is_suspicious, list, may_split};
+use crate::listing::{Told, ask, asked};
+use crate::pace::Pace;
 use crate::sweep::{By, Sweep};
 use daily::DailyRecord;
 use looks::LookRecord;
+use set_aside::SetAside;
 
 mod announce;
 mod daily;
 mod error;
 mod looks;
+mod set_aside;
 
 pub(crate) use error::ScanError;
 
@@ -84,9 +87,12 @@ pub(crate) struct Scanner {
     memory: Arc<BTreeMap<Family, Mutex<Memory>>>,
 }
 
-/// What this process knows to be in the log. It only spares questions.
+/// What this process knows of the log and the appliance. It only spares questions.
 #[derive(Debug, Default)]
 struct Memory {
+    pace: Pace,
+    /// Windows that failed a short while ago.
+    set_aside: SetAside,
     /// Their end is in the log.
     ended: HashSet<Lsid>,
     /// They were looked at because no end was seen.
@@ -118,6 +124,7 @@ impl Scanner {
         // Two schedules of one site: the second finds its work done.
         let mut memory = self.memory[&family].lock().await;
         let now = self.read_clock().await?;
+        memory.set_aside.begin(now.appliance);
         let mut scan = Scan { scanner: self, family, memory: &mut memory, found };
         let ended = scan.catch_up(now).await?;
         let covered_until = ended.coverage().covered_until();
@@ -125,7 +132,8 @@ impl Scanner {
             Some(scan.found.covered_until.map_or(covered_until, |other| other.min(covered_until)));
         let ended = scan.find_abandoned(now, ended).await?;
         scan.look_again().await?;
-        scan.scan_all_daily(ended).await
+        scan.scan_all_daily(ended).await?;
+        scan.outcome()
     }
 
     /// Announces what has ended, and nothing else; says which of these sessions are in the log by then.
@@ -137,6 +145,7 @@ impl Scanner {
     ) -> Result<Vec<Lsid>, ScanError> {
         let mut memory = self.memory[&family].lock().await;
         let now = self.read_clock().await?;
+        memory.set_aside.begin(now.appliance);
         let mut scan = Scan { scanner: self, family, memory: &mut memory, found };
         scan.catch_up_live(now).await?;
         Ok(awaited.iter().filter(|lsid| memory.ended.contains(*lsid)).cloned().collect())
@@ -183,13 +192,15 @@ enum Passed {
     Covered(Reading),
     /// It is to be had in smaller windows.
     Split,
+    /// It failed, and is left in the backlog.
+    SetAside,
 }
 
 impl Scan<'_> {
     /// Announces all that ended, also what ends while older windows are scanned.
     async fn catch_up(&mut self, now: Reading) -> Result<Sweep, ScanError> {
         let mut sweep = self.begin(By::End, now).await?;
-        while let Some(window) = sweep.next() {
+        while let Some(window) = sweep.next(self.secs_max()) {
             let live = sweep.is_live(window);
             if let Passed::Covered(clock) = self.pass(&mut sweep, window).await?
                 && !live
@@ -204,7 +215,8 @@ impl Scan<'_> {
     /// Announces what has ended just now; what older windows hold is left to a run of a schedule.
     async fn catch_up_live(&mut self, now: Reading) -> Result<(), ScanError> {
         let mut sweep = self.begin(By::End, now).await?;
-        while let Some(window) = sweep.next().filter(|window| sweep.is_live(*window)) {
+        while let Some(window) = sweep.next(self.secs_max()).filter(|window| sweep.is_live(*window))
+        {
             self.pass(&mut sweep, window).await?;
         }
         Ok(())
@@ -215,7 +227,7 @@ impl Scan<'_> {
     /// It comes after the ends of the same time, all of which are in the log by now.
     async fn find_abandoned(&mut self, now: Reading, mut ended: Sweep) -> Result<Sweep, ScanError> {
         let mut sweep = self.begin(By::Start, now).await?;
-        while let Some(window) = sweep.next() {
+        while let Some(window) = sweep.next(self.secs_max()) {
             if let Passed::Covered(clock) = self.pass(&mut sweep, window).await?
                 && is_live_due(&ended, clock)
             {
@@ -232,9 +244,10 @@ impl Scan<'_> {
             By::Start => now.appliance.plus_secs(-i64::from(scanner.abandoned_after_secs)),
         };
         let site = (scanner.client.site(), self.family);
-        Sweep::begin(&scanner.records.scans, site, by, (up_to, now), self.reach(by))
-            .await
-            .map_err(|cause| scanner.coverage(cause))
+        let begun =
+            Sweep::begin(&scanner.records.scans, site, by, (up_to, now), self.reach(by)).await;
+        let sweep = begun.map_err(|cause| scanner.coverage(cause))?;
+        Ok(sweep.without(self.memory.set_aside.of(by)))
     }
 
     fn reach(&self, by: By) -> Reach {
@@ -253,33 +266,42 @@ impl Scan<'_> {
 
     /// Scans one window. It counts as covered once all in it is announced and acknowledged.
     async fn pass(&mut self, sweep: &mut Sweep, window: Stretch) -> Result<Passed, ScanError> {
-        let listed = match self.list(sweep.asked(window)).await {
-            Ok(listed) if is_suspicious(window, listed.sessions.len()) => {
-                sweep.split(window);
-                return Ok(Passed::Split);
-            }
-            Ok(listed) => listed,
-            Err(cause) if may_split(window, &cause) => {
-                tracing::debug!(site = %self.scanner.client.site(), %cause, "trying a shorter window");
-                match cause {
-                    ApplianceError::TooLarge { .. } => sweep.split(window),
-                    _ => sweep.split_for_good(window),
-                }
-                return Ok(Passed::Split);
-            }
-            Err(cause) => return Err(self.scanner.appliance(cause)),
+        let by = sweep.by();
+        let listed = match self.ask_for(by, window).await {
+            Ok(Told::Listed(listed)) => listed,
+            Ok(Told::Shorter(_)) => return Ok(Passed::Split),
+            Err(cause) => return self.set_aside(sweep, window, cause).await,
         };
-        match sweep.by() {
-            By::End => self.announce_ended(&listed).await?,
-            By::Start => self.announce_abandoned(window, &listed).await?,
+        let announced = match by {
+            By::End => self.announce_ended(&listed).await,
+            By::Start => self.announce_abandoned(window, &listed).await,
+        };
+        match announced {
+            // The ends of the same time could not be told from what is still open.
+            Err(ScanError::Appliance { cause, .. }) => {
+                return self.set_aside(sweep, window, cause).await;
+            }
+            announced => announced?,
         }
-        let covered = sweep.cover(&self.scanner.records.scans, window, listed.sessions.len()).await;
+        let covered = sweep.cover(&self.scanner.records.scans, window).await;
         covered.map_err(|cause| self.scanner.coverage(cause))?;
+        self.memory.set_aside.went_well(by, window);
         Ok(Passed::Covered(read(listed.clock)))
     }
 
-    async fn list(&self, window: Window) -> Result<Listed, ApplianceError> {
-        list(&self.scanner.client, self.family, window, THROTTLED_MAX).await
+    /// Asks for a window, and takes heed how long the next one may be.
+    async fn ask_for(&mut self, by: By, window: Stretch) -> Result<Told, ApplianceError> {
+        let (client, family) = (&self.scanner.client, self.family);
+        let told = ask(client, family, (window, asked(by, window)), THROTTLED_MAX).await?;
+        match &told {
+            Told::Listed(listed) => self.memory.pace.listed(window, listed.sessions.len()),
+            Told::Shorter(because) => self.memory.pace.halve(window, *because),
+        }
+        Ok(told)
+    }
+
+    fn secs_max(&self) -> u32 {
+        self.memory.pace.secs_max()
     }
 }
 
@@ -290,10 +312,12 @@ impl Memory {
 }
 
 fn is_live_due(ended: &Sweep, clock: Reading) -> bool {
-    clock.appliance.unix_secs() - ended.coverage().watermark().unix_secs() >= LIVE_EVERY_SECS
+    clock.appliance.unix_secs() - ended.up_to().unix_secs() >= LIVE_EVERY_SECS
 }
 
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod slow_sites;
 #[cfg(test)]
 mod tests;

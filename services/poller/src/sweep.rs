@@ -1,14 +1,10 @@
-use appliance::Window;
 use domain::{ApplianceTime, Coverage, Family, Reach, Reading, SiteHost, Stretch};
 use messages::escape;
 use queue::Bucket;
 
 use crate::ChangeError;
 use crate::change::change;
-use crate::listing::{SESSIONS_SUSPICIOUS, WINDOW_SECS_MAX};
 
-/// After a listing of this many at most, the next window is twice as long.
-const SESSIONS_FEW: usize = SESSIONS_SUSPICIOUS / 4;
 /// A person is told of a clock that was set by this much.
 const JUMP_SECS_MIN: i64 = 30;
 
@@ -26,10 +22,8 @@ pub(crate) struct Sweep {
     key: String,
     now: ApplianceTime,
     coverage: Coverage,
-    /// The length of the next window.
-    secs_max: u32,
-    /// What that may grow to.
-    secs_cap: u32,
+    /// What is not asked for at present, and not covered.
+    skipped: Vec<Stretch>,
 }
 
 impl Sweep {
@@ -81,7 +75,7 @@ impl Sweep {
     }
 
     fn over(by: By, key: String, now: ApplianceTime, coverage: Coverage) -> Self {
-        Sweep { by, key, now, coverage, secs_max: WINDOW_SECS_MAX, secs_cap: WINDOW_SECS_MAX }
+        Sweep { by, key, now, coverage, skipped: Vec::new() }
     }
 
     pub fn by(&self) -> By {
@@ -92,9 +86,28 @@ impl Sweep {
         &self.coverage
     }
 
-    /// The next window; `None` when all is scanned.
-    pub fn next(&self) -> Option<Stretch> {
-        self.coverage.windows(self.now, self.secs_max).next()
+    /// The instant up to which it goes.
+    pub fn up_to(&self) -> ApplianceTime {
+        self.now
+    }
+
+    /// The next window, of at most so many seconds; `None` when all is scanned.
+    pub fn next(&self, secs_max: u32) -> Option<Stretch> {
+        let skip = |left: Coverage, window: &Stretch| left.cover(*window);
+        let left = self.skipped.iter().fold(self.coverage.clone(), skip);
+        left.windows(self.now, secs_max).next()
+    }
+
+    /// Goes on without this window, which is not covered.
+    pub fn skip(&mut self, window: Stretch) {
+        self.skipped.push(window);
+    }
+
+    /// The same without these windows.
+    #[must_use]
+    pub fn without(mut self, windows: impl Iterator<Item = Stretch>) -> Self {
+        self.skipped.extend(windows);
+        self
     }
 
     /// Whether this window holds what is new, and not what is caught up with.
@@ -102,22 +115,11 @@ impl Sweep {
         window.until() >= self.coverage.watermark()
     }
 
-    /// What the appliance is to be asked for a window: a second more, because whether it counts the last second in is
-    /// not told.
-    pub fn asked(&self, window: Stretch) -> Window {
-        let (from, secs) = (window.from(), u32::try_from(window.secs() + 1).unwrap_or(u32::MAX));
-        match self.by {
-            By::End => Window::Ended { from, secs },
-            By::Start => Window::Started { from, secs },
-        }
-    }
-
-    /// All of this window, in which so many sessions were, is announced and acknowledged.
+    /// All of this window is announced and acknowledged.
     pub async fn cover(
         &mut self,
         scans: &Bucket<Coverage>,
         window: Stretch,
-        sessions: usize,
     ) -> Result<(), ChangeError> {
         self.coverage = change(scans, &self.key, |stored: Option<Coverage>| {
             // A record that is gone was lost with its bucket; what this sweep knows is as good.
@@ -125,22 +127,7 @@ impl Sweep {
             (Some(covered.clone()), covered)
         })
         .await?;
-        if sessions <= SESSIONS_FEW {
-            self.secs_max = self.secs_max.saturating_mul(2).min(self.secs_cap);
-        }
         Ok(())
-    }
-
-    /// Goes on in windows of half that length, which grow again where there are few sessions.
-    pub fn split(&mut self, window: Stretch) {
-        self.secs_max = u32::try_from(window.secs() / 2).unwrap_or(WINDOW_SECS_MAX).max(1);
-    }
-
-    /// Goes on in windows of half that length, to the end of the sweep: a site that is slow with one window is slow with
-    /// all.
-    pub fn split_for_good(&mut self, window: Stretch) {
-        self.split(window);
-        self.secs_cap = self.secs_max;
     }
 }
 

@@ -9,6 +9,9 @@ use domain::{ApplianceTime, ArtifactId, Lsid, Stretch};
 use messages::Fact;
 use queue::Announced;
 
+use crate::listing::Told;
+use crate::sweep::By;
+
 use super::{END_WITHIN_SECS, REMEMBERED_MAX, Records, Scan, ScanError, Scanner};
 
 impl Scan<'_> {
@@ -56,11 +59,9 @@ impl Scan<'_> {
     ) -> Result<(), ScanError> {
         self.recall(listed).await?;
         if lsids(listed).any(|lsid| !self.memory.has_seen(lsid)) {
-            // Most of those whose end is not in the log have ended since; one listing tells which.
-            let secs = u32::try_from(window.secs() + END_WITHIN_SECS).unwrap_or(u32::MAX);
-            let ends = appliance::Window::Ended { from: window.from(), secs };
-            let ends = self.list(ends).await.map_err(|cause| self.scanner.appliance(cause))?;
-            self.announce_ended(&ends).await?;
+            // Most of those whose end is not in the log have ended since; their ends tell which.
+            let until = window.until().plus_secs(END_WITHIN_SECS);
+            self.announce_ends_within(window.from(), until).await?;
         }
         let open: Vec<&Lsid> = lsids(listed).filter(|lsid| !self.memory.has_seen(lsid)).collect();
         if open.is_empty() {
@@ -73,6 +74,24 @@ impl Scan<'_> {
             self.abandon(lsid, marked.contains_key(*lsid), listed.clock).await?;
         }
         remember(&mut self.memory.suspected, open.into_iter().cloned());
+        Ok(())
+    }
+
+    /// Announces what ended in a stretch, whatever of it was scanned before, in as many windows as the site needs.
+    async fn announce_ends_within(
+        &mut self,
+        from: ApplianceTime,
+        until: ApplianceTime,
+    ) -> Result<(), ScanError> {
+        let mut left = Stretch::new(from, until);
+        while let Some(stretch) = left {
+            let Some(window) = stretch.split(self.secs_max()).next() else { break };
+            let told = self.ask_for(By::End, window).await;
+            if let Told::Listed(ends) = told.map_err(|cause| self.scanner.appliance(cause))? {
+                self.announce_ended(&ends).await?;
+                left = Stretch::new(from, window.from());
+            }
+        }
         Ok(())
     }
 

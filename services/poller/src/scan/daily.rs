@@ -59,7 +59,7 @@ impl Scan<'_> {
         let before = *self.found;
         for by in [By::End, By::Start] {
             let mut sweep = self.daily_sweep(by, &record, anew).await?;
-            while let Some(window) = sweep.next() {
+            while let Some(window) = sweep.next(self.secs_max()) {
                 let so_far = self.found.sessions + self.found.ended_after_all;
                 let Passed::Covered(clock) = self.pass(&mut sweep, window).await? else { continue };
                 record.missed += self.found.sessions + self.found.ended_after_all - so_far;
@@ -125,9 +125,9 @@ impl Scan<'_> {
         let site = (self.scanner.client.site(), self.family);
         let reach = Reach { overlap_secs: 0, ..self.reach(by) };
         let scans = &self.scanner.records.scans;
-        Sweep::daily(scans, site, by, (up_to, read(up_to)), (reach, anew))
-            .await
-            .map_err(|cause| self.scanner.coverage(cause))
+        let begun = Sweep::daily(scans, site, by, (up_to, read(up_to)), (reach, anew)).await;
+        let sweep = begun.map_err(|cause| self.scanner.coverage(cause))?;
+        Ok(sweep.without(self.memory.set_aside.of(by)))
     }
 
     async fn keep_daily(&self, record: DailyRecord) -> Result<(), ScanError> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use appliance::ApplianceError;
 use domain::SiteHost;
 use queue::{BucketError, LogError};
@@ -15,6 +17,19 @@ pub(crate) enum ScanError {
         /// What it said.
         #[source]
         cause: ApplianceError,
+    },
+    /// The appliance did not tell of some windows, and told of all others.
+    #[error(
+        "could not learn from {site} what has ended in {windows} windows of its time; all else was scanned, and they are asked for again within the hour"
+    )]
+    SetAside {
+        /// The site.
+        site: SiteHost,
+        /// How many.
+        windows: usize,
+        /// What it said of the first that failed.
+        #[source]
+        cause: Arc<ApplianceError>,
     },
     /// The log did not take it.
     #[error("could not announce what has ended on {site}")]
