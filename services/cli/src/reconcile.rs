@@ -1,11 +1,13 @@
 //! `sluice reconcile`: appliance against log, log against staging and every destination.
 
+use std::cell::Cell;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use appliance::Clients;
-use chrono::{DateTime, NaiveDate, Utc};
-use poller::Compared;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use poller::{CompareError, Compared, Progress, REACH_DAYS_MAX, Span};
 use queue::{Counts, Log, Period};
 use serde::Serialize;
 use settings::{Destination, Settings, Site, Target};
@@ -13,6 +15,9 @@ use settings::{Destination, Settings, Site, Target};
 use crate::arguments::Reconcile;
 use crate::data_dir::connect;
 use crate::table::table;
+
+/// How often it is told how far a comparison with an appliance is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// One comparison: what it was and what came of it.
 #[derive(Debug, Serialize)]
@@ -57,6 +62,13 @@ pub(crate) async fn run(
             .ok_or_else(|| anyhow!("the settings name no destination {label:?}"))
     });
     let to = to.transpose()?;
+    let reach = Utc::now() - TimeDelta::days(REACH_DAYS_MAX);
+    if scope.period.since.is_some_and(|since| since < reach) {
+        eprintln!(
+            "appliances are compared from {} on: none keeps reports for more than {REACH_DAYS_MAX} days",
+            reach.date_naive()
+        );
+    }
     let mut lines = scope.sites().await?;
     for destination in &settings.destinations {
         if to.is_none_or(|to| to.label == destination.label) {
@@ -96,8 +108,10 @@ impl Scope<'_> {
         let mut counts = Counts::default();
         for family in families {
             let Period { since, until } = self.period;
-            let compared = poller::compare(client, self.log, family, since, until).await?;
-            counts += counted(compared);
+            let (span, told) = (Span { since, until }, Told::of(&site.label));
+            let tell = |progress| told.tell(progress);
+            let compared = poller::compare(client, self.log, family, span, tell);
+            counts += counted(with_patience(compared, &told).await?);
         }
         Ok(counts)
     }
@@ -113,6 +127,42 @@ impl Scope<'_> {
                 sql_sink::reconcile(log, settings, (destination, target), site, period).await?
             }
         })
+    }
+}
+
+/// What is told on the way of one appliance: its listings may take long, or wait for the account's budget.
+struct Told<'a> {
+    site: &'a str,
+    last: Cell<Progress>,
+}
+
+impl<'a> Told<'a> {
+    fn of(site: &'a str) -> Self {
+        Told { site, last: Cell::default() }
+    }
+
+    fn tell(&self, progress: Progress) {
+        self.last.set(progress);
+    }
+
+    fn say(&self) {
+        let Progress { done_secs, left_secs } = self.last.get();
+        let (done, left) = (done_secs / 86_400, left_secs / 86_400);
+        eprintln!("appliance {}: {done} days compared, {left} to go", self.site);
+    }
+}
+
+/// A comparison, with a line now and then for whoever waits for it.
+async fn with_patience(
+    compared: impl Future<Output = Result<Compared, CompareError>>,
+    told: &Told<'_>,
+) -> Result<Compared, CompareError> {
+    tokio::pin!(compared);
+    loop {
+        tokio::select! {
+            compared = &mut compared => return compared,
+            () = tokio::time::sleep(TELL_EVERY) => told.say(),
+        }
     }
 }
 

@@ -7,11 +7,16 @@ use domain::{ApplianceTime, Coverage, Family, SiteHost, Stretch};
 use messages::Fact;
 use queue::{BucketError, Log, LogError};
 
-use crate::listing::{WINDOW_SECS_MAX, is_suspicious, list, may_split};
+use crate::listing::{Told, WINDOW_SECS_MAX, ask, is_of_its_window, lists_anything};
 use crate::sweep::{By, key};
 
+const DAY_SECS: i64 = 86_400;
 /// How far back is compared, unless it is told: longer than an appliance keeps its reports.
-const REACH_SECS: i64 = 91 * 86_400;
+const REACH_SECS: i64 = 91 * DAY_SECS;
+/// Nothing is compared that lies further back: no appliance has it, and each day would cost a listing.
+pub const REACH_DAYS_MAX: i64 = 400;
+/// More windows than this that fail end a comparison: then it is the site that fails.
+const FAILED_MAX: usize = 40;
 /// How often one window is asked for while the account's budget is used up.
 const THROTTLED_MAX: usize = 20;
 
@@ -26,6 +31,24 @@ pub struct Compared {
     pub waiting: u64,
 }
 
+/// How far a comparison is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Of how much time the sessions are compared.
+    pub done_secs: i64,
+    /// Of how much they are still to be.
+    pub left_secs: i64,
+}
+
+/// What is compared: all that ended between two instants (none: as far back as an appliance keeps it; up to its now).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// From this on.
+    pub since: Option<DateTime<Utc>>,
+    /// Before this.
+    pub until: Option<DateTime<Utc>>,
+}
+
 /// Why an appliance could not be compared with the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
@@ -35,6 +58,19 @@ pub enum CompareError {
         /// Which.
         site: SiteHost,
         /// Why.
+        #[source]
+        cause: ApplianceError,
+    },
+    /// Some windows of its time.
+    #[error(
+        "could not list what {site} has in {windows} windows of its time; all else is compared"
+    )]
+    Windows {
+        /// Which.
+        site: SiteHost,
+        /// How many.
+        windows: usize,
+        /// What it said of the first that failed.
         #[source]
         cause: ApplianceError,
     },
@@ -58,46 +94,77 @@ pub enum CompareError {
     },
 }
 
-/// Lists all that ended on one site between two instants (none: as far back as an appliance keeps it; up to its now),
-/// and announces what the log lacks.
+/// Lists all that ended on one site in a span, announces what the log lacks, and tells on the way how far it is. What
+/// counts as abandoned is not compared: that is the daily scan's.
 ///
 /// # Errors
-/// When the appliance or the log fails; what was announced until then stands.
+/// When the appliance or the log fails; what was announced until then stands. Where the appliance fails with some windows
+/// only, all others are compared before that is told.
 pub async fn compare(
     client: &Client,
     log: &Log,
     family: Family,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
+    span: Span,
+    tell: impl Fn(Progress),
 ) -> Result<Compared, CompareError> {
     let site = client.site();
     let failed = |cause| CompareError::Appliance { site: site.clone(), cause };
-    let now = client.clock().await.map_err(failed)?;
-    let until = until.map_or(now, ApplianceTime::read_off).min(now).plus_secs(1);
-    let since = since.map_or(now.plus_secs(-REACH_SECS), ApplianceTime::read_off);
     let scanned = coverage(log, site, family).await;
     let scanned = scanned.map_err(|cause| CompareError::Coverage { site: site.clone(), cause })?;
-    let mut compared = Compared::default();
-    let mut windows = windows(since, until, scanned.as_ref());
+    let mut windows = windows(span.within(client.clock().await.map_err(failed)?), scanned.as_ref());
+    let (mut compared, mut failures) = (Compared::default(), Vec::new());
+    let all_secs: i64 = windows.iter().map(|window| window.secs()).sum();
     while let Some(window) = windows.pop() {
-        let halves = || window.split(u32::try_from(window.secs() / 2).unwrap_or(WINDOW_SECS_MAX));
-        match list(client, family, asked(window), THROTTLED_MAX).await {
-            Ok(listed) if is_suspicious(window, listed.sessions.len()) => windows.extend(halves()),
-            Err(cause) if may_split(window, &cause) => windows.extend(halves()),
-            Ok(listed) => {
+        match ask(client, family, (window, asked(window)), THROTTLED_MAX).await {
+            Ok(Told::Listed(listed)) => {
                 let announced = log.announce_all(&ends(site, family, &listed)).await;
                 let new = announced
                     .map_err(|cause| CompareError::Announce { site: site.clone(), cause })?;
-                compared.listed += listed.sessions.len() as u64;
-                match scanned.as_ref().is_some_and(|scanned| is_to_do(scanned, window)) {
-                    true => compared.waiting += new as u64,
-                    false => compared.missing += new as u64,
-                }
+                let to_do = scanned.as_ref().is_some_and(|scanned| is_to_do(scanned, window));
+                compared.count(listed.sessions.len(), new, to_do);
             }
-            Err(cause) => return Err(failed(cause)),
+            Ok(Told::Shorter(_)) => windows.extend(halves(window)),
+            Err(cause) => {
+                let of_the_site = !is_of_its_window(&cause)
+                    || failures.len() >= FAILED_MAX
+                    || !lists_anything(client, family).await;
+                if of_the_site {
+                    return Err(failed(cause));
+                }
+                failures.push(cause);
+            }
+        }
+        let left_secs = windows.iter().map(|window| window.secs()).sum();
+        tell(Progress { done_secs: all_secs - left_secs, left_secs });
+    }
+    let windows = failures.len();
+    match failures.into_iter().next() {
+        Some(cause) => Err(CompareError::Windows { site: site.clone(), windows, cause }),
+        None => Ok(compared),
+    }
+}
+
+impl Compared {
+    fn count(&mut self, listed: usize, new: usize, to_do: bool) {
+        self.listed += listed as u64;
+        match to_do {
+            true => self.waiting += new as u64,
+            false => self.missing += new as u64,
         }
     }
-    Ok(compared)
+}
+
+impl Span {
+    /// What of it an appliance can have whose clock shows this; `None` where that is nothing.
+    fn within(self, now: ApplianceTime) -> Option<Stretch> {
+        let until = self.until.map_or(now, ApplianceTime::read_off).min(now).plus_secs(1);
+        let since = self.since.map_or(now.plus_secs(-REACH_SECS), ApplianceTime::read_off);
+        Stretch::new(since.max(now.plus_secs(-REACH_DAYS_MAX * DAY_SECS)), until)
+    }
+}
+
+fn halves(window: Stretch) -> impl Iterator<Item = Stretch> {
+    window.split(u32::try_from(window.secs() / 2).unwrap_or(WINDOW_SECS_MAX))
 }
 
 async fn coverage(
@@ -110,7 +177,9 @@ async fn coverage(
 }
 
 /// What is to be compared, in windows of which none has both what scans have passed last and what they have not.
-fn windows(since: ApplianceTime, until: ApplianceTime, scanned: Option<&Coverage>) -> Vec<Stretch> {
+fn windows(span: Option<Stretch>, scanned: Option<&Coverage>) -> Vec<Stretch> {
+    let Some(span) = span else { return Vec::new() };
+    let (since, until) = (span.from(), span.until());
     let passed = scanned.map_or(until, |scanned| scanned.watermark().clamp(since, until));
     [(since, passed), (passed, until)]
         .into_iter()
@@ -143,41 +212,4 @@ fn ends(site: &SiteHost, family: Family, listed: &Listed) -> Vec<Fact> {
 }
 
 #[cfg(test)]
-mod tests {
-    use appliance_simulator::Options;
-
-    use super::*;
-    use crate::rig::Rig;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_the_log_lacks_is_announced_and_the_second_time_nothing_is() {
-        let rig = Rig::new(Options { sessions: 40, ..Options::default() }).await;
-        let clients = rig.clients();
-        let client = clients.of(&rig.host()).expect("every site has one");
-        let look = async |since| {
-            let compared = compare(client, &rig.log, Family::Session, since, None).await;
-            compared.expect("both answer")
-        };
-        let week = DateTime::from_timestamp(rig.site.now() - 7 * 86_400, 0);
-        let recent = look(week).await;
-        assert!(0 < recent.missing && recent.missing < 40, "{recent:?}");
-        let rest = Compared { listed: 40, missing: 40 - recent.missing, waiting: 0 };
-        assert_eq!(look(None).await, rest);
-        assert_eq!(look(None).await, Compared { listed: 40, missing: 0, waiting: 0 });
-        rig.expect_announced(&rig.sessions(|session| session.end.is_some())).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_the_next_scan_would_find_is_not_missing() {
-        let rig = Rig::new(Options { sessions: 40, ..Options::default() }).await;
-        rig.scan().await;
-        rig.site.advance_clock(3_600);
-        rig.site.add_sessions(1);
-        rig.site.advance_clock(3_600);
-        let clients = rig.clients();
-        let client = clients.of(&rig.host()).expect("every site has one");
-        let compared = compare(client, &rig.log, Family::Session, None, None).await;
-        let compared = compared.expect("both answer");
-        assert_eq!(compared, Compared { listed: 41, missing: 0, waiting: 1 });
-    }
-}
+mod tests;

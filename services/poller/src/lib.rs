@@ -37,7 +37,7 @@ mod waker;
 mod wiring;
 
 pub use change::ChangeError;
-pub use compare::{CompareError, Compared, compare};
+pub use compare::{CompareError, Compared, Progress, REACH_DAYS_MAX, Span, compare};
 pub use events::EventsError;
 pub use runs::{Lease, RunRecord, Runs};
 pub use wiring::{PollerError, Swept, run, run_once, standalone};

@@ -66,7 +66,7 @@ pub(crate) fn asked(by: By, window: Stretch) -> Window {
 }
 
 /// Lists a window; while the account's budget is used up, waits as long as told, so often at most.
-pub(crate) async fn list(
+async fn list(
     client: &Client,
     family: Family,
     window: Window,
@@ -121,12 +121,12 @@ pub(crate) async fn lists_anything(client: &Client, family: Family) -> bool {
 }
 
 /// Whether a listing of so many sessions is to be had in smaller windows.
-pub(crate) fn is_suspicious(window: Stretch, sessions: usize) -> bool {
+fn is_suspicious(window: Stretch, sessions: usize) -> bool {
     sessions > SESSIONS_SUSPICIOUS && window.secs() > WINDOW_SECS_MIN
 }
 
 /// Whether smaller windows may help where this one failed.
-pub(crate) fn may_split(window: Stretch, failure: &ApplianceError) -> bool {
+fn may_split(window: Stretch, failure: &ApplianceError) -> bool {
     match failure {
         ApplianceError::TooLarge { .. } => window.secs() > WINDOW_SECS_MIN,
         ApplianceError::Silent { .. }
