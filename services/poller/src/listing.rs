@@ -14,6 +14,8 @@ const WINDOW_SECS_MIN: i64 = 60;
 const WINDOW_SECS_SPLIT_ON_FAILURE: i64 = 3_600;
 /// A listing of more sessions than this may have been cut by a limit that nobody documents.
 pub(crate) const SESSIONS_SUSPICIOUS: usize = 5_000;
+/// No limit on listings is lower.
+const SESSIONS_LIMIT_MIN: usize = 100;
 
 /// What an appliance tells of a window.
 pub(crate) enum Told {
@@ -122,7 +124,14 @@ pub(crate) async fn lists_anything(client: &Client, family: Family) -> bool {
 
 /// Whether a listing of so many sessions is to be had in smaller windows.
 fn is_suspicious(window: Stretch, sessions: usize) -> bool {
-    sessions > SESSIONS_SUSPICIOUS && window.secs() > WINDOW_SECS_MIN
+    (sessions > SESSIONS_SUSPICIOUS || is_round(sessions)) && window.secs() > WINDOW_SECS_MIN
+}
+
+/// Whether so many may be all that a limit leaves of more. A limit that is met shows in the very first listing, whatever
+/// windows are asked for, where windows of another length would find it only while it is a little too low. Of the
+/// listings without a limit one in a hundred is asked for in two parts for nothing.
+fn is_round(sessions: usize) -> bool {
+    sessions >= SESSIONS_LIMIT_MIN && (sessions.is_multiple_of(100) || sessions.is_power_of_two())
 }
 
 /// Whether smaller windows may help where this one failed.
@@ -134,5 +143,23 @@ fn may_split(window: Stretch, failure: &ApplianceError) -> bool {
         | ApplianceError::Cut { .. }
         | ApplianceError::Failing { .. } => window.secs() > WINDOW_SECS_SPLIT_ON_FAILURE,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::at;
+
+    #[test]
+    fn as_many_sessions_as_a_limit_may_leave_are_had_in_parts() {
+        let is_suspicious = |sessions| {
+            let day = Stretch::new(at(0), at(i64::from(WINDOW_SECS_MAX))).expect("not empty");
+            is_suspicious(day, sessions)
+        };
+        assert!([100, 500, 512, 1_000, 1_024, 5_001].into_iter().all(is_suspicious));
+        assert!(![0, 1, 64, 99, 101, 499, 501, 4_999].into_iter().any(is_suspicious));
+        let minute = Stretch::new(at(0), at(WINDOW_SECS_MIN)).expect("not empty");
+        assert!(!super::is_suspicious(minute, 500));
     }
 }

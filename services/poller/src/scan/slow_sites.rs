@@ -95,3 +95,10 @@ async fn a_site_that_lists_nothing_at_all_ends_the_scan_at_its_first_window() {
     // Shorter and shorter windows, and the question whether it lists at all.
     assert!(failed_requests(&rig) <= 8, "{} requests", failed_requests(&rig));
 }
+
+#[tokio::test]
+async fn listings_that_are_cut_at_a_round_number_lose_nothing() {
+    let rig = Rig::new(Options { sessions: 1_300, days: 1, ..Options::default() }).await;
+    rig.site.add_fault(Fault::ListingCutShort { sessions: 500 });
+    assert_eq!(rig.scan().await.sessions, 1_300);
+}
