@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 use appliance::Clients;
 use appliance_simulator::{Options, RunningSimulator, SessionState, Simulator};
 use chrono::{DateTime, Utc};
-use domain::facts::{Again, AgainMode, Asked, BackupDue, End, SessionEnded};
-use domain::{ApplianceTime, ArtifactId, Coverage, Family, Lsid, SiteHost, Slot};
+use domain::facts::{Again, AgainMode, Asked, BackupDue, End, RecordingDue, SessionEnded};
+use domain::{
+    ApplianceTime, ArtifactId, ArtifactKey, Coverage, Family, Kind, Lsid, Particulars, SiteHost,
+    Slot,
+};
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::{Announced, Log, LogOptions};
 use settings::{Needs, Settings};
 
-use crate::scan::{Found, Records, Scanner};
+use crate::scan::{DailyRecord, Found, Records, Scanner};
 use crate::sweep::{By, key};
 
 /// A condition that takes longer will not come.
@@ -74,6 +77,15 @@ impl Rig {
         kept.expect("the server runs").map(|kept| kept.value)
     }
 
+    /// A day goes by on our clock since everything was scanned: the record is set back.
+    pub async fn a_day_goes_by(&self) {
+        let daily = self.log.bucket::<DailyRecord>("daily").await.expect("it runs");
+        let key = format!("{}.session", messages::escape(self.host().as_str()));
+        let record = daily.get(&key).await.expect("it runs").expect("it was noted").value;
+        let began_at = record.began_at - chrono::TimeDelta::hours(24);
+        daily.put(&key, &DailyRecord { began_at, ..record }).await.expect("it runs");
+    }
+
     /// How many facts are due in all.
     pub async fn due(&self) -> u64 {
         let streams = self.log.streams().await.expect("the server runs");
@@ -116,6 +128,13 @@ impl Rig {
             destinations: Vec::new(),
             import: None,
         })
+    }
+
+    pub fn recording(&self, lsid: &str) -> Fact {
+        let key = ArtifactKey::Lsid(lsid.parse().expect("an LSID"));
+        let recording = ArtifactId::new(self.host(), Kind::SessionRecording, key, None);
+        let recording = recording.expect("it has all that it needs");
+        Fact::RecordingDue(RecordingDue { recording, particulars: Particulars::default() })
     }
 
     pub fn backup(&self, slot: Slot) -> Fact {

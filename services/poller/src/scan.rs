@@ -14,7 +14,6 @@ use crate::abandoned::Abandoned;
 use crate::listing::{Told, ask, asked};
 use crate::pace::Pace;
 use crate::sweep::{By, Sweep};
-use daily::DailyRecord;
 use looks::LookRecord;
 use set_aside::SetAside;
 
@@ -22,8 +21,10 @@ mod announce;
 mod daily;
 mod error;
 mod looks;
+mod recordings;
 mod set_aside;
 
+pub(crate) use daily::DailyRecord;
 pub(crate) use error::ScanError;
 
 /// While a scan catches up, what ends meanwhile is looked for as often as this.
@@ -97,6 +98,8 @@ struct Memory {
     ended: HashSet<Lsid>,
     /// They were looked at because no end was seen.
     suspected: HashSet<Lsid>,
+    /// Their recording is in the log.
+    recorded: HashSet<Lsid>,
 }
 
 impl Scanner {
@@ -282,6 +285,9 @@ impl Scan<'_> {
                 return self.set_aside(sweep, window, cause).await;
             }
             announced => announced?,
+        }
+        if by == By::End && sweep.is_daily() {
+            self.look_for_recordings(window, &listed).await?;
         }
         let covered = sweep.cover(&self.scanner.records.scans, window).await;
         covered.map_err(|cause| self.scanner.coverage(cause))?;

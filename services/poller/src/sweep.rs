@@ -24,6 +24,7 @@ pub(crate) struct Sweep {
     coverage: Coverage,
     /// What is not asked for at present, and not covered.
     skipped: Vec<Stretch>,
+    daily: bool,
 }
 
 impl Sweep {
@@ -71,11 +72,16 @@ impl Sweep {
             (Some(coverage.clone()), coverage)
         })
         .await?;
-        Ok(Sweep::over(by, key, now, coverage))
+        Ok(Sweep { daily: true, ..Sweep::over(by, key, now, coverage) })
     }
 
     fn over(by: By, key: String, now: ApplianceTime, coverage: Coverage) -> Self {
-        Sweep { by, key, now, coverage, skipped: Vec::new() }
+        Sweep { by, key, now, coverage, skipped: Vec::new(), daily: false }
+    }
+
+    /// Whether it is one over all that the appliance has.
+    pub fn is_daily(&self) -> bool {
+        self.daily
     }
 
     pub fn by(&self) -> By {

@@ -140,6 +140,12 @@ impl Subjects {
         self.below(&["recording.due", &escape(site.as_str()), "*", &escape(lsid.as_str()), "*"])
     }
 
+    /// The announcements of one session's recordings of one kind.
+    pub fn recordings_of_kind_due(&self, site: &SiteHost, kind: Kind, lsid: &Lsid) -> String {
+        let (site, lsid) = (escape(site.as_str()), escape(lsid.as_str()));
+        self.below(&["recording.due", &site, kind.as_str(), &lsid, "*"])
+    }
+
     /// What of one kind of one site is said to be unavailable.
     pub fn unavailable_of(&self, site: &SiteHost, kind: Kind) -> String {
         self.below(&["artifact.unavailable", &escape(site.as_str()), kind.as_str(), "*.*"])

@@ -2,7 +2,7 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::message::Info;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::{DateTime, Utc};
-use domain::{ArtifactId, Family, Lsid, SiteHost};
+use domain::{ArtifactId, Family, Kind, Lsid, SiteHost};
 use messages::Fact;
 
 use crate::reading::{read, read_while};
@@ -64,7 +64,24 @@ impl Log {
         family: Family,
         lsid: &Lsid,
     ) -> Result<bool, LogError> {
-        let subject = self.subjects.ended(site, family, lsid);
+        self.is_due_there(self.subjects.ended(site, family, lsid)).await
+    }
+
+    /// Whether any recording of this kind was announced of a session or presentation.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn is_recording_announced(
+        &self,
+        site: &SiteHost,
+        kind: Kind,
+        lsid: &Lsid,
+    ) -> Result<bool, LogError> {
+        self.is_due_there(self.subjects.recordings_of_kind_due(site, kind, lsid)).await
+    }
+
+    /// Whether anything is due under this subject, which may hold wildcards.
+    async fn is_due_there(&self, subject: String) -> Result<bool, LogError> {
         match self.due.get_last_raw_message_by_subject(&subject).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(false),

@@ -182,7 +182,7 @@ fn lsids(listed: &Listed) -> impl Iterator<Item = &Lsid> {
     listed.sessions.iter().map(|session| &session.lsid)
 }
 
-fn remember(memory: &mut HashSet<Lsid>, lsids: impl Iterator<Item = Lsid>) {
+pub(super) fn remember(memory: &mut HashSet<Lsid>, lsids: impl Iterator<Item = Lsid>) {
     if memory.len() > REMEMBERED_MAX {
         memory.clear();
     }

@@ -329,24 +329,44 @@ async fn the_daily_scan_announces_what_was_missed_and_counts_it() {
     assert_eq!(rig.scan().await.sessions, 0);
     rig.site.advance_clock(30_000);
     rig.scan().await;
-    // A day goes by on our clock: the record is set back.
-    let yesterday = async || {
-        let daily = rig.log.bucket::<super::daily::DailyRecord>("daily").await.expect("it runs");
-        let key = format!("{}.session", messages::escape(rig.host().as_str()));
-        let record = daily.get(&key).await.expect("it runs").expect("it was noted").value;
-        let began_at = record.began_at - chrono::TimeDelta::hours(24);
-        daily.put(&key, &super::daily::DailyRecord { began_at, ..record }).await.expect("it runs");
-    };
-    yesterday().await;
+    rig.a_day_goes_by().await;
     let scanned = rig.scan().await;
     let before = rig.listings();
     assert_eq!(rig.scan().await.missed, 0, "it was today");
     assert!(rig.listings() - before < 10);
-    yesterday().await;
+    rig.a_day_goes_by().await;
     assert_eq!(rig.scan().await.missed, 0, "a good day");
     // Each jump of the stand-in's clock is a jump for the poller, so that the overlap alone may find it.
     assert!(scanned.missed <= 1);
     rig.expect_announced(&rig.sessions(|session| session.end.is_some())).await;
+}
+
+#[tokio::test]
+async fn a_recording_that_only_the_listing_tells_of_has_its_report_looked_at_once_more() {
+    let rig = Rig::new(Options { recordings: 1.0, sessions: 30, days: 20, ..few() }).await;
+    rig.scan().await;
+    let ended = |days: i64| {
+        let before = rig.site.now() - days * DAY_SECS;
+        rig.sessions(|session| session.end.is_some_and(|end| end < before))
+    };
+    let (old, older) = (ended(3), ended(9));
+    let Some(known) = older.first() else { panic!("none is old") };
+    for lsid in old.iter().skip(1) {
+        stage(&rig, lsid).await;
+    }
+    stage(&rig, known).await;
+    rig.log.announce(&rig.recording(known)).await.expect("the server runs");
+    let due = rig.due().await;
+    rig.a_day_goes_by().await;
+    let looks = rig.scan().await.looks;
+    // The staged ones but for that whose recording is known; two days old, or nearly so, are those between.
+    assert!(looks >= (old.len() - 2) as u64, "{looks} of {}", old.len());
+    assert_eq!(rig.due().await, due + looks);
+    rig.a_day_goes_by().await;
+    assert_eq!(rig.scan().await.looks, 0, "once");
+    let (asked, other) = (older.last().expect("some"), "recording-7d");
+    assert!(rig.held(rig.again_as(asked, other)).await);
+    assert!(!rig.held(rig.again_as(known, other)).await);
 }
 
 #[tokio::test]
