@@ -31,7 +31,11 @@ pub struct Rig {
 impl Rig {
     /// A site with these options, a log of its own, and these lines of settings behind those of the site.
     pub async fn with(options: Options, lines: &str) -> Rig {
-        let server = NatsServer::shared();
+        Rig::on(NatsServer::shared(), options, lines).await
+    }
+
+    /// The same on a server of one's own.
+    pub async fn on(server: &NatsServer, options: Options, lines: &str) -> Rig {
         let log = LogOptions {
             prefix: server.fresh_prefix(),
             ..LogOptions::plain(&server.url(), "poller's tests")

@@ -62,6 +62,10 @@ enum RunError {
     Backup(#[source] LogError),
 }
 
+/// The records of all runs are gone: the log was lost, or an older one was put back.
+#[derive(Debug)]
+pub(crate) struct RecordsGone;
+
 /// What one run did.
 #[derive(Debug, Default)]
 struct Deeds {
@@ -81,7 +85,14 @@ pub(crate) struct Finished {
 
 impl Round {
     /// Runs whenever its time has come, until told to stop.
-    pub async fn go_on(self, health: HealthHandle, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// When the records of all runs are gone from the log's server.
+    pub async fn go_on(
+        self,
+        health: HealthHandle,
+        stop: CancellationToken,
+    ) -> Result<(), RecordsGone> {
         let mut look = Look::First;
         while !stop.is_cancelled() {
             let pause = match self.look(look, &health, &stop).await {
@@ -90,6 +101,9 @@ impl Round {
                     let reason = chain(&error);
                     tracing::warn!(schedule = self.schedule, site = %self.site, reason, "no run");
                     health.not_ready(reason);
+                    if self.runs.are_gone().await {
+                        return Err(RecordsGone);
+                    }
                     LOG_RETRY_AFTER
                 }
             };
@@ -99,6 +113,7 @@ impl Round {
                 () = self.see_drained(pause) => {}
             }
         }
+        Ok(())
     }
 
     /// Waits, and meanwhile closes the routes of a run that is over, as soon as they are drained.

@@ -13,6 +13,11 @@ use crate::turn::{Look, Turn, turn};
 /// How long a run belongs to its poller without a sign of life from it.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
+/// How often a server has to say that the records are gone, and how long it has between: one of a cluster may just have
+/// started.
+const GONE_MAX: u32 = 5;
+const GONE_PAUSE: Duration = Duration::from_millis(500);
+
 /// What is known of the runs of one schedule on one site: when the last one was, when the last good one, and how far
 /// the announcements reach are three things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +127,17 @@ impl Runs {
     /// When the log's server does not answer.
     pub async fn open(log: &Log) -> Result<Self, BucketError> {
         Ok(Runs { bucket: log.bucket("runs").await? })
+    }
+
+    /// Whether the server says, and goes on saying, that it has no such records.
+    pub(crate) async fn are_gone(&self) -> bool {
+        for _ in 0..GONE_MAX {
+            if !matches!(self.bucket.is_gone().await, Ok(true)) {
+                return false;
+            }
+            tokio::time::sleep(GONE_PAUSE).await;
+        }
+        true
     }
 
     /// Every record, in order of schedule and site.

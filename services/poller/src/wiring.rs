@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use accounts::AccountsError;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventsError, listen};
 use crate::held_open::HeldOpen;
-use crate::round::Round;
+use crate::round::{RecordsGone, Round};
 use crate::scan::{Records, Scanner};
 use crate::site_scans::SiteScans;
 use crate::waker::Waker;
@@ -35,6 +36,11 @@ pub enum PollerError {
     /// A run that was asked for could not be kept.
     #[error("the poller could not keep a run's record")]
     Run(#[source] ChangeError),
+    /// The log was lost behind it.
+    #[error(
+        "the poller's records are gone from the log: it was lost, or an older one was put back; start again to make them anew"
+    )]
+    RecordsGone,
 }
 
 impl Exit for PollerError {}
@@ -67,7 +73,7 @@ pub fn standalone() -> ExitCode {
 /// Runs every schedule on every site of its transfers, whenever its time has come, until told to stop.
 ///
 /// # Errors
-/// When the records can't be opened. A site or log that fails later is waited for.
+/// When the records can't be opened, or are gone because the log was lost. A site or log that fails later is waited for.
 pub async fn run(
     settings: &Settings,
     log: &Log,
@@ -77,22 +83,35 @@ pub async fn run(
 ) -> Result<(), PollerError> {
     // A poller without schedules is ready to do nothing.
     let whole = health.component("poller");
-    let mut tasks = JoinSet::new();
-    let (rounds, wakers) = rounds(settings, log, clients).await?;
+    let (mut tasks, ours) = (JoinSet::new(), stop.child_token());
+    let Rounds { rounds, wakers } = rounds(settings, log, clients).await?;
     if let Some(events) = &settings.events {
-        let listening = listen(settings, events, wakers.clone(), stop.child_token());
+        let listening = listen(settings, events, wakers.clone(), ours.clone());
         listening.await.map_err(PollerError::Events)?;
         for waker in wakers {
-            tasks.spawn(waker.go_on(stop.child_token()));
+            let waking = waker.go_on(ours.clone());
+            tasks.spawn(async move {
+                waking.await;
+                Ok(())
+            });
         }
     }
     for round in rounds {
         let site = settings.site(&round.site).map_or(round.site.as_str(), |site| &site.label);
         let part = health.component(format!("poller of {site} for {}", round.schedule));
-        tasks.spawn(round.go_on(part, stop.child_token()));
+        let going = round.go_on(part, ours.clone());
+        tasks.spawn(async move { going.await.map_err(|RecordsGone| PollerError::RecordsGone) });
     }
     whole.ready();
-    tasks.join_all().await;
+    let mut worked = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.expect("no part of a poller panics");
+        if ended.is_err() {
+            ours.cancel();
+        }
+        worked = worked.and(ended);
+    }
+    worked?;
     stop.cancelled().await;
     Ok(())
 }
@@ -109,7 +128,7 @@ pub async fn run_once(
     stop: &CancellationToken,
 ) -> Result<Swept, PollerError> {
     let mut tasks = JoinSet::new();
-    for round in rounds(settings, log, clients).await?.0 {
+    for round in rounds(settings, log, clients).await?.rounds {
         let stop = stop.child_token();
         tasks.spawn(async move { round.once(&stop).await });
     }
@@ -128,13 +147,15 @@ pub async fn run_once(
     Ok(swept)
 }
 
-/// One round for each schedule and site of its transfers, and a waker for each site whose sessions any of them wants; all
-/// of one site share its client, and its scans take turns.
-async fn rounds(
-    settings: &Settings,
-    log: &Log,
-    clients: &Clients,
-) -> Result<(Vec<Round>, Vec<Waker>), PollerError> {
+/// What runs for the sites; all of one site share its client, and its scans take turns.
+struct Rounds {
+    /// One for each schedule and site of its transfers.
+    rounds: Vec<Round>,
+    /// One for each site whose sessions any of them wants.
+    wakers: Vec<Waker>,
+}
+
+async fn rounds(settings: &Settings, log: &Log, clients: &Clients) -> Result<Rounds, PollerError> {
     let holder = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runs = Runs::open(log).await.map_err(PollerError::Records)?;
     let held_open = log.runs_held_open().await.map_err(PollerError::Records)?;
@@ -145,11 +166,9 @@ async fn rounds(
         let scanner = Scanner::new(client, log.clone(), records.clone(), site);
         let scans = SiteScans::new(log, &site.host, scanner, &holder);
         let scans = scans.await.map_err(PollerError::Records)?;
-        if settings
-            .kinds_of_site(&site.host)
-            .iter()
-            .any(|kind| kind.family() == Some(Family::Session))
-        {
+        let kinds = settings.kinds_of_site(&site.host);
+        let families: BTreeSet<Family> = kinds.iter().filter_map(|kind| kind.family()).collect();
+        if families.contains(&Family::Session) {
             wakers.push(Waker::new(&site.label, scans.clone()));
         }
         for schedule in &settings.schedules {
@@ -172,7 +191,7 @@ async fn rounds(
             });
         }
     }
-    Ok((rounds, wakers))
+    Ok(Rounds { rounds, wakers })
 }
 
 #[cfg(test)]

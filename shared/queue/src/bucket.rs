@@ -1,6 +1,7 @@
 use std::marker::PhantomData;
 
 use async_nats::jetstream::Context;
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::kv::{self, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
 use chrono::{DateTime, Utc};
@@ -81,6 +82,22 @@ impl<V: Serialize + DeserializeOwned> Bucket<V> {
                 bucket: name,
                 cause: cause.into(),
             }),
+        }
+    }
+
+    /// Whether the server says that it has no such bucket, which it made when this was opened: the log was lost.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn is_gone(&self) -> Result<bool, BucketError> {
+        // Nobody reads through it: of its stream the server says this only where there is none.
+        match self.store.stream.consumer_info("nobody").await {
+            Ok(_) => Ok(false),
+            Err(error) => match error.kind() {
+                ConsumerInfoErrorKind::NotFound => Ok(false),
+                ConsumerInfoErrorKind::StreamNotFound => Ok(true),
+                _ => Err(self.failed("find", "", error)),
+            },
         }
     }
 

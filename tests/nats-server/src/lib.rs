@@ -119,6 +119,16 @@ impl NatsServer {
         *process = Some(started.unwrap_or_else(|refusal| panic!("{refusal}")));
     }
 
+    /// Starts it again, on the same port and with nothing of what it stored.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart_empty(&self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.path().join("store")).expect("it has stored something");
+        self.restart();
+    }
+
     fn of(config: impl Fn(&std::path::Path, u16) -> String) -> Self {
         let folder = TempDir::with_prefix("nats-server-").expect("a temporary folder can be made");
         let mut last = String::new();

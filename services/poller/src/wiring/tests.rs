@@ -234,3 +234,16 @@ async fn a_dead_site_and_a_slow_one_delay_no_other() {
     assert!(!poller.health.is_ready() && poller.health.is_alive());
     poller.end().await;
 }
+
+#[tokio::test]
+async fn a_poller_whose_log_was_lost_ends_and_says_so() {
+    let server = nats_server::NatsServer::start();
+    let lines = schedule("1m", &["hq"], "\"session-data\"");
+    let rig = Arc::new(Rig::on(&server, few("hq.example.com"), &lines).await);
+    let poller = Poller::start(&rig);
+    until("it ran", async || has_succeeded(&rig).await).await;
+    server.restart_empty();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(120), poller.task).await;
+    let ended = ended.expect("it ends by itself").expect("it does not panic");
+    assert!(matches!(ended, Err(PollerError::RecordsGone)), "{ended:?}");
+}
