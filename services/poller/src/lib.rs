@@ -1,9 +1,11 @@
 //! The poller: asks the appliances what has ended, and announces it.
 //!
 //! **Purpose.** Each schedule scans its sites when its time has come: lists what ended since the last scan, and what
-//! began so long ago that it counts as abandoned, in bounded windows, the newest first. After an hour and after a day it
-//! has reports looked at again that were fetched when their sessions had just ended, and once a day it scans all that
-//! the appliance still has. An appliance's outbound event has its site scanned at once; nothing that it says is believed.
+//! began so long ago that it counts as abandoned, in bounded windows, the newest first. A window that fails while the site
+//! answers otherwise is left for later, and hides nothing else. Whenever the schedules run, it has reports looked at again
+//! after an hour and after a day that were fetched when their sessions had just ended, and once a day it scans all that
+//! the appliance still has; where that lists a recording of which no report has told, the report is looked at once more. An
+//! appliance's outbound event has its site scanned at once; nothing that it says is believed.
 //!
 //! **Facts in and out.** In: none; it reads back its own records and announcements. Out: SessionEnded for each session
 //! and presentation, BackupDue for each slot of the schedule that makes a site's backups, an Again for each second look,
@@ -24,15 +26,16 @@ mod compare;
 mod events;
 mod held_open;
 mod listing;
+mod pace;
 #[cfg(test)]
 mod rig;
-mod pace;
 mod round;
 mod runs;
 mod scan;
 mod site_scans;
 mod sweep;
 mod turn;
+mod upkeep;
 mod waker;
 mod wiring;
 

@@ -139,6 +139,16 @@ impl Scanner {
         scan.outcome()
     }
 
+    /// What is done once a site was scanned, whenever its schedules run: asks for the second looks that are due, and scans
+    /// everything if a day has passed since that was done.
+    pub async fn look_after(&self, family: Family, found: &mut Found) -> Result<(), ScanError> {
+        if self.is_daily_due(family).await? {
+            return self.scan(family, found).await;
+        }
+        let mut memory = self.memory[&family].lock().await;
+        Scan { scanner: self, family, memory: &mut memory, found }.look_again().await
+    }
+
     /// Announces what has ended, and nothing else; says which of these sessions are in the log by then.
     pub async fn scan_ended(
         &self,

@@ -52,6 +52,15 @@ impl SiteScans {
         self.alone(family, self.scanner.scan(family, found)).await
     }
 
+    /// What is to be done whenever the site's schedules run.
+    pub async fn look_after(&self, family: Family, found: &mut Found) -> Result<(), ScanError> {
+        self.alone(family, self.scanner.look_after(family, found)).await
+    }
+
+    pub fn site(&self) -> &SiteHost {
+        &self.site
+    }
+
     /// A scan of what has ended just now; tells which of these sessions are announced by then.
     pub async fn scan_ended(
         &self,

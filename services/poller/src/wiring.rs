@@ -15,6 +15,7 @@ use crate::held_open::HeldOpen;
 use crate::round::{RecordsGone, Round};
 use crate::scan::{Records, Scanner};
 use crate::site_scans::SiteScans;
+use crate::upkeep::Upkeep;
 use crate::waker::Waker;
 use crate::{ChangeError, RunRecord, Runs};
 
@@ -84,7 +85,7 @@ pub async fn run(
     // A poller without schedules is ready to do nothing.
     let whole = health.component("poller");
     let (mut tasks, ours) = (JoinSet::new(), stop.child_token());
-    let Rounds { rounds, wakers } = rounds(settings, log, clients).await?;
+    let Rounds { rounds, wakers, upkeep } = rounds(settings, log, clients).await?;
     if let Some(events) = &settings.events {
         let listening = listen(settings, events, wakers.clone(), ours.clone());
         listening.await.map_err(PollerError::Events)?;
@@ -101,6 +102,13 @@ pub async fn run(
         let part = health.component(format!("poller of {site} for {}", round.schedule));
         let going = round.go_on(part, ours.clone());
         tasks.spawn(async move { going.await.map_err(|RecordsGone| PollerError::RecordsGone) });
+    }
+    for upkeep in upkeep {
+        let keeping = upkeep.go_on(ours.clone());
+        tasks.spawn(async move {
+            keeping.await;
+            Ok(())
+        });
     }
     whole.ready();
     let mut worked = Ok(());
@@ -153,6 +161,8 @@ struct Rounds {
     rounds: Vec<Round>,
     /// One for each site whose sessions any of them wants.
     wakers: Vec<Waker>,
+    /// One for each site and family that any of them wants.
+    upkeep: Vec<Upkeep>,
 }
 
 async fn rounds(settings: &Settings, log: &Log, clients: &Clients) -> Result<Rounds, PollerError> {
@@ -160,7 +170,7 @@ async fn rounds(settings: &Settings, log: &Log, clients: &Clients) -> Result<Rou
     let runs = Runs::open(log).await.map_err(PollerError::Records)?;
     let held_open = log.runs_held_open().await.map_err(PollerError::Records)?;
     let records = Records::open(log, &holder).await.map_err(PollerError::Records)?;
-    let (mut rounds, mut wakers) = (Vec::new(), Vec::new());
+    let (mut rounds, mut wakers, mut upkeep) = (Vec::new(), Vec::new(), Vec::new());
     for site in &settings.sites {
         let client = clients.of(&site.host).expect("every site of the settings has one").clone();
         let scanner = Scanner::new(client, log.clone(), records.clone(), site);
@@ -171,6 +181,8 @@ async fn rounds(settings: &Settings, log: &Log, clients: &Clients) -> Result<Rou
         if families.contains(&Family::Session) {
             wakers.push(Waker::new(&site.label, scans.clone()));
         }
+        upkeep
+            .extend(families.iter().map(|family| Upkeep { scans: scans.clone(), family: *family }));
         for schedule in &settings.schedules {
             let transfers = schedule.transfers.iter().filter(|of| of.site == site.host);
             let kinds: Vec<Kind> = transfers.flat_map(|of| of.kinds.iter().copied()).collect();
@@ -191,7 +203,7 @@ async fn rounds(settings: &Settings, log: &Log, clients: &Clients) -> Result<Rou
             });
         }
     }
-    Ok(Rounds { rounds, wakers })
+    Ok(Rounds { rounds, wakers, upkeep })
 }
 
 #[cfg(test)]

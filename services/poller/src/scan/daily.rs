@@ -1,12 +1,13 @@
 //! Once a day all that the appliance still has is scanned: what it finds there the scans before have missed.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApplianceTime, Reach};
+use domain::{ApplianceTime, Family, Reach};
 use messages::escape;
 use opentelemetry::KeyValue;
 use serde::{Deserialize, Serialize};
 
-use super::{Passed, Scan, ScanError, is_live_due, read};
+use super::{Passed, Scan, ScanError, Scanner, is_live_due, read};
+use crate::ChangeError;
 use crate::change::change;
 use crate::sweep::{By, Sweep};
 
@@ -46,6 +47,22 @@ fn today(record: Option<DailyRecord>, now: DateTime<Utc>) -> Today {
         Some(record) if (now - record.began_at).abs() >= EVERY => Today::Begin,
         Some(record) if !record.finished => Today::GoOn(record),
         Some(_) => Today::Wait,
+    }
+}
+
+impl Scanner {
+    /// Whether everything is to be scanned. The first scan of a site waits for a schedule.
+    pub(super) async fn is_daily_due(&self, family: Family) -> Result<bool, ScanError> {
+        let failed = |cause| self.coverage(ChangeError::Bucket(cause));
+        let record = self.records.daily.get(&self.daily_key(family)).await.map_err(failed)?;
+        Ok(match today(record.map(|kept| kept.value), Utc::now()) {
+            Today::Begin | Today::GoOn(_) => true,
+            Today::Note | Today::Wait => false,
+        })
+    }
+
+    fn daily_key(&self, family: Family) -> String {
+        format!("{}.{}", escape(self.client.site().as_str()), family.as_str())
     }
 }
 
@@ -108,7 +125,9 @@ impl Scan<'_> {
             Today::GoOn(record) => (None, Some((record, false))),
             Today::Wait => (None, None),
         };
-        change(daily, &self.daily_key(), decide).await.map_err(|cause| self.scanner.coverage(cause))
+        change(daily, &self.scanner.daily_key(self.family), decide)
+            .await
+            .map_err(|cause| self.scanner.coverage(cause))
     }
 
     async fn daily_sweep(
@@ -132,13 +151,9 @@ impl Scan<'_> {
 
     async fn keep_daily(&self, record: DailyRecord) -> Result<(), ScanError> {
         let daily = &self.scanner.records.daily;
-        change(daily, &self.daily_key(), |_| (Some(record), ()))
+        change(daily, &self.scanner.daily_key(self.family), |_| (Some(record), ()))
             .await
             .map_err(|cause| self.scanner.coverage(cause))
-    }
-
-    fn daily_key(&self) -> String {
-        format!("{}.{}", escape(self.scanner.client.site().as_str()), self.family.as_str())
     }
 }
 

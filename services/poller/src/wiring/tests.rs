@@ -247,3 +247,15 @@ async fn a_poller_whose_log_was_lost_ends_and_says_so() {
     let ended = ended.expect("it ends by itself").expect("it does not panic");
     assert!(matches!(ended, Err(PollerError::RecordsGone)), "{ended:?}");
 }
+
+#[tokio::test]
+async fn everything_is_scanned_once_a_day_though_the_schedule_is_weekly() {
+    let rig = rig("7d", "\"session-data\"").await;
+    once(&rig).await;
+    rig.a_day_goes_by().await;
+    let (listings, run) = (rig.listings(), record(&rig).await);
+    let poller = Poller::start(&rig);
+    until("everything is scanned", async || rig.listings() >= listings + 170).await;
+    poller.end().await;
+    assert_eq!(record(&rig).await, run, "no run of the schedule was made");
+}
