@@ -172,6 +172,10 @@ impl Round {
         let (record, pause) = match turn {
             Turn::Wait(until) => (Some(before), pause(until)),
             Turn::Run(slot) => {
+                // It takes part from the first run on, which may take an hour.
+                if before.failure.is_none() {
+                    health.ready();
+                }
                 let finished = self.run(slot, &before, stop).await?;
                 (finished.map(|finished| finished.record), LOOK_AFTER_MIN)
             }
@@ -196,6 +200,10 @@ impl Round {
         stop: &CancellationToken,
     ) -> Result<Option<Finished>, ChangeError> {
         let mut deeds = Deeds::default();
+        if before.last_success_at.is_none() {
+            let (schedule, site) = (&self.schedule, &self.site);
+            tracing::info!(schedule, %site, "its first run goes on, which reaches far back");
+        }
         let worked = tokio::select! {
             biased;
             () = stop.cancelled() => {

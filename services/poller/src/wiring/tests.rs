@@ -249,6 +249,16 @@ async fn a_poller_whose_log_was_lost_ends_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_poller_is_ready_while_its_first_run_goes_on() {
+    let rig = rig("7d", "\"session-data\"").await;
+    rig.site.add_fault(Fault::Delay { millis: 3_600_000 });
+    let poller = Poller::start(&rig);
+    until("it is ready", async || poller.health.is_ready()).await;
+    assert!(!has_succeeded(&rig).await);
+    poller.end().await;
+}
+
+#[tokio::test]
 async fn everything_is_scanned_once_a_day_though_the_schedule_is_weekly() {
     let rig = rig("7d", "\"session-data\"").await;
     once(&rig).await;
