@@ -19,7 +19,7 @@ use crate::telemetry::Telemetry;
 pub enum ServeError {
     /// Someone else listens there.
     #[error(
-        "{listen} is in use by another program: end that one, or set `service.listen` to a free address"
+        "{listen} is in use by another process: processes of one machine that share a settings file need an address each, by --listen or SLUICE_LISTEN; else end the other program, or set `listen` in [service] to a free address"
     )]
     AddressInUse {
         /// The address that was asked for.

@@ -91,7 +91,7 @@ async fn a_taken_port_is_told_in_one_sentence() {
     assert_eq!(
         service::report(&error),
         format!(
-            "error: {taken} is in use by another program: end that one, or set `service.listen` to a free address"
+            "error: {taken} is in use by another process: processes of one machine that share a settings file need an address each, by --listen or SLUICE_LISTEN; else end the other program, or set `listen` in [service] to a free address"
         )
     );
 }
