@@ -1,7 +1,7 @@
 //! How a service starts, tells how it is, and ends.
 //!
 //! **Purpose.** One start for every program of the house: logs, traces and metrics ([`Telemetry`]),
-//! health over HTTP ([`Health`], [`serve`]), signals, and exit codes ([`run`], [`Exit`]). Only this
+//! health over HTTP ([`Health`], [`serve`], [`Door`]), signals, and exit codes ([`run`], [`Exit`]). Only this
 //! crate knows the OpenTelemetry SDK; the others use `tracing` and the `opentelemetry` API.
 //!
 //! **Facts in and out.** None. It knows the settings only as far as they speak of the process itself.
@@ -13,6 +13,7 @@
 //! (the queue injects and extracts them through the global propagator); anything that waits for the
 //! collector: telemetry is lost before work is slowed.
 
+mod door;
 mod exit;
 mod health;
 mod prometheus;
@@ -22,6 +23,7 @@ mod signals;
 mod standalone;
 mod telemetry;
 
+pub use door::{Door, Visit};
 pub use exit::{DONE, Exit, FAILED, USAGE, fail, report};
 pub use health::{Component, Health, HealthHandle, State};
 pub use run::{Started, run};

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::door::Door;
 use crate::health::{Component, Health};
 use crate::telemetry::Telemetry;
 
@@ -57,7 +58,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Served { health, telemetry, stop });
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(Door::new(listener).serve(router));
     Ok(bound)
 }
 
