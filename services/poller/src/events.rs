@@ -1,14 +1,15 @@
 //! The appliances' outbound events: heard over HTTP, and never believed.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{Method, Request, StatusCode};
 use domain::Lsid;
+use service::Door;
 use settings::{Events, Settings, UnresolvedSecret};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,11 @@ use crate::waker::Waker;
 /// An event is a short form.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long an event's body may take.
-const BODY_MAX: Duration = Duration::from_secs(10);
+const BODY_MAX: Duration = Duration::from_secs(5);
+/// How often it is tried to take over the address of another poller.
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(2);
+/// How often those are told of who are not allowed to send.
+const REFUSALS_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Why events can't be taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +44,6 @@ pub enum EventsError {
 
 /// What a request meets.
 struct House {
-    settings: Events,
     path: String,
     wakers: Vec<Waker>,
 }
@@ -54,50 +58,91 @@ enum Event {
 }
 
 /// Takes events until told to stop; returns at once. Each one wakes its site.
+///
+/// Where another process has the address, which may be another poller of this machine, it is taken over when it is free.
 pub(crate) async fn listen(
     settings: &Settings,
     events: &Events,
     wakers: Vec<Waker>,
     stop: CancellationToken,
-) -> Result<SocketAddr, EventsError> {
-    let failed = |cause| EventsError::Listen { listen: events.listen, cause };
+) -> Result<(), EventsError> {
+    let listen = events.listen;
     let path = events.path.expose().map_err(EventsError::Path)?.to_owned();
-    let listener = TcpListener::bind(events.listen).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    let sites = settings.sites.len();
-    tracing::info!(listen = %bound, sites, "taking outbound events of the appliances");
-    let house = Arc::new(House { settings: events.clone(), path, wakers });
-    let router = axum::Router::new().fallback(answer).with_state(house);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        let serving = axum::serve(listener, service);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            ended = serving => drop(ended),
+    let house = Arc::new(House { path, wakers });
+    let (allow, sites) = (events.allow.clone(), settings.sites.len());
+    let listener = match TcpListener::bind(listen).await {
+        Ok(listener) => Some(listener),
+        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
+            tracing::warn!(
+                %listen,
+                "another process takes the events here; if it is a poller, this one takes them over when it ends, else set \
+                 `listen` in [events] to a free address"
+            );
+            None
         }
+        Err(cause) => return Err(EventsError::Listen { listen, cause }),
+    };
+    tokio::spawn(async move {
+        let taking = async {
+            let listener = match listener {
+                Some(listener) => listener,
+                None => taken_over(listen).await,
+            };
+            tracing::info!(%listen, sites, "taking outbound events of the appliances");
+            let refusals = Refusals::default();
+            let door = Door::new(listener).allowing(move |from| {
+                let allowed = allow.iter().any(|network| network.holds(from));
+                if !allowed {
+                    refusals.tell(from);
+                }
+                allowed
+            });
+            door.serve(axum::Router::new().fallback(answer).with_state(house)).await
+        };
+        stop.run_until_cancelled(taking).await;
     });
-    Ok(bound)
+    Ok(())
 }
 
-async fn answer(
-    State(house): State<Arc<House>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> StatusCode {
-    match house.heard(from, request).await {
+async fn taken_over(listen: SocketAddr) -> TcpListener {
+    loop {
+        tokio::time::sleep(TAKE_OVER_EVERY).await;
+        match TcpListener::bind(listen).await {
+            Ok(listener) => return listener,
+            Err(error) => tracing::debug!(%listen, %error, "the address is still taken"),
+        }
+    }
+}
+
+/// Those who are not in `allow`, told of now and then: an appliance keeps its later events back until one is taken.
+#[derive(Debug, Default)]
+struct Refusals(Mutex<Option<Instant>>);
+
+impl Refusals {
+    fn tell(&self, from: IpAddr) {
+        let mut told_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_at.is_none_or(|told_at| told_at.elapsed() >= REFUSALS_TOLD_EVERY) {
+            *told_at = Some(Instant::now());
+            tracing::warn!(
+                %from,
+                "refused an event: `allow` in [events] does not name the sender; behind a proxy that is the proxy"
+            );
+        }
+    }
+}
+
+async fn answer(State(house): State<Arc<House>>, request: Request<Body>) -> StatusCode {
+    match house.heard(request).await {
         Ok(()) => StatusCode::OK,
         Err(status) => {
-            tracing::debug!(%from, %status, "an event was refused");
+            tracing::debug!(%status, "an event was refused");
             status
         }
     }
 }
 
 impl House {
-    async fn heard(&self, from: SocketAddr, request: Request<Body>) -> Result<(), StatusCode> {
-        if !self.settings.allow.iter().any(|network| network.holds(from.ip())) {
-            return Err(StatusCode::FORBIDDEN);
-        }
+    async fn heard(&self, request: Request<Body>) -> Result<(), StatusCode> {
         let wakers = self.meant(request.uri().path()).ok_or(StatusCode::NOT_FOUND)?;
         if request.method() != Method::POST {
             return Err(StatusCode::METHOD_NOT_ALLOWED);

@@ -54,18 +54,20 @@ async fn listening(allow: &str) -> (Arc<Rig>, SocketAddr, CancellationToken) {
 /// The status that a request is answered with.
 async fn send(listen: SocketAddr, method: &str, path: &str, body: &str) -> u16 {
     let mut connection = TcpStream::connect(listen).await.expect("it listens");
-    let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: events\r\nConnection: close\r\nContent-Length: {length}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-    );
-    connection.write_all(head.as_bytes()).await.expect("it reads");
     // What is too large is refused before it was read.
-    let _refused = connection.write_all(body.as_bytes()).await;
+    let _refused = connection.write_all(request(method, path, body).as_bytes()).await;
     let mut answer = vec![0; 12];
     connection.read_exact(&mut answer).await.expect("it answers");
     let answer = String::from_utf8(answer).expect("ASCII");
     answer.rsplit(' ').next().and_then(|status| status.parse().ok()).expect("a status")
+}
+
+fn request(method: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: events\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}"
+    )
 }
 
 fn ended(lsid: &str) -> String {
@@ -92,9 +94,40 @@ async fn only_events_at_the_secret_path_are_taken() {
 #[tokio::test]
 async fn who_is_not_allowed_learns_nothing() {
     let (_rig, listen, _stop) = listening("192.0.2.0/24").await;
-    for path in ["/", &format!("/{PATH}/hq")] {
-        assert_eq!(send(listen, "POST", path, &ended("a")).await, 403, "{path}");
-    }
+    let mut connection = TcpStream::connect(listen).await.expect("it listens");
+    let _shut_out = connection.write_all(b"POST / HTTP/1.1\r\nHost: events\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let _shut_out = connection.read_to_end(&mut answer).await;
+    assert_eq!(answer, b"", "not a word");
+}
+
+#[tokio::test]
+async fn a_second_poller_of_one_machine_polls_and_takes_the_events_over() {
+    let (rig, listen, stop) = listening("127.0.0.1").await;
+    let (running, stopped, health) = (rig.clone(), CancellationToken::new(), Health::new());
+    let (ended_when, told) = (stopped.clone(), health.clone());
+    let second = tokio::spawn(async move {
+        let clients = running.clients();
+        crate::run(&running.settings, &running.log, &clients, &told, &ended_when).await
+    });
+    until("the second one is ready", async || health.is_ready()).await;
+    let (path, due) = (format!("/{PATH}/hq"), rig.due().await);
+    assert_eq!(send(listen, "POST", &path, "event=other").await, 200);
+    let new = rig.site.add_sessions(1).pop().expect("one");
+    stop.cancel();
+    until("the second one takes them", async || {
+        let sent = async {
+            let mut connection = TcpStream::connect(listen).await?;
+            connection.write_all(request("POST", &path, &ended(&new)).as_bytes()).await?;
+            connection.read_u8().await
+        };
+        // Until then nobody is there, or the first one, which is leaving.
+        let _answered = sent.await;
+        rig.due().await == due + 1
+    })
+    .await;
+    stopped.cancel();
+    second.await.expect("it does not panic").expect("it ends in good order");
 }
 
 #[tokio::test]
