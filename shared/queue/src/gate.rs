@@ -186,6 +186,17 @@ impl Log {
         }
     }
 
+    /// Forgets that a message waits long: it is settled.
+    pub(crate) async fn waits_no_more(&self, route: &str, sequence: u64) {
+        let forgotten = async {
+            let waits: Bucket<Waits> = self.bucket(WAITS).await?;
+            waits.remove(&format!("{route}.{sequence}")).await
+        };
+        if let Err(error) = forgotten.await {
+            tracing::debug!(%error, "it was not forgotten that a message waited long");
+        }
+    }
+
     /// Whether a route has nothing left for the present: nothing that nobody has taken, nothing in hand but what comes
     /// again late. A route that is not there yet has everything left.
     ///

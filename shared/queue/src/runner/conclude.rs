@@ -13,10 +13,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::follow::Followed;
 use super::{Shared, unwinding};
-use crate::attempts::{self, Ended};
+use crate::attempts::{self, Attempts, Ended};
 use crate::hand::{Hand, Raw};
 use crate::settle::{Before, Fault, Settlement, settle};
-use crate::{Closing, Done, Failure, Outcome, Published, Worker};
+use crate::{Closing, Done, Failure, Outcome, Published, RetryPolicy, Worker};
 
 /// How often a task is looked at again at once because somebody else published first.
 const LOOKS_MAX: u32 = 3;
@@ -30,6 +30,12 @@ const DOWNS_REMEMBERED_MAX: usize = 10_000;
 
 /// No run of a schedule is held open for a message that waits longer than this.
 const WAIT_LONG: Duration = Duration::from_secs(3_600);
+
+/// Whether it may have been noted of a message that it waits long; most are never asked about.
+fn may_have_waited_long(attempts: &Attempts, retry: &RetryPolicy) -> bool {
+    // A wait is drawn from up to a quarter more than the longest.
+    attempts.early_since.is_some() || retry.delay_max.mul_f64(1.25) > WAIT_LONG
+}
 
 /// The longest reason that a dead letter keeps, in bytes: some servers answer with a whole page.
 const REASON_MAX: usize = 8_000;
@@ -221,6 +227,9 @@ impl<W: Worker> Shared<W> {
         }
         if let Err(error) = self.log.attempts.remove(&attempts::key(origin)).await {
             tracing::debug!(%error, "attempts could not be forgotten");
+        }
+        if may_have_waited_long(&hand.attempts, &self.options.retry) {
+            self.log.waits_no_more(&origin.route, origin.sequence).await;
         }
     }
 

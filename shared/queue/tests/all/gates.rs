@@ -117,3 +117,36 @@ async fn a_message_that_waits_for_more_than_an_hour_holds_no_run_open() {
     assert!(is_drained_with_a_wait_of(Duration::from_secs(3 * 3_600)).await);
     assert!(!is_drained_with_a_wait_of(Duration::from_secs(600)).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_message_waits_long_is_forgotten_when_it_is_settled() {
+    let log = log().await;
+    announce_ends(&log, 1).await;
+    let route = route(&log);
+    let key = format!("{}.1", route.name);
+    let (now, later) = (chrono::Utc::now(), chrono::Utc::now() + chrono::TimeDelta::hours(1));
+    let waits = log.bucket::<serde_json::Value>("waits").await.expect("the log answers");
+    waits.put(&key, &serde_json::json!({ "until": later })).await.expect("the log answers");
+    // It has been too early for two hours.
+    let attempts = log.bucket::<serde_json::Value>("attempts").await.expect("the log answers");
+    let early = serde_json::json!({ "failures": 0, "settled_delivery": 0, "unsettled": 0, "lone": 0, "progress": 0,
+        "early_since": now.timestamp() - 7_200 });
+    attempts.put(&key, &early).await.expect("the log answers");
+    let calls = AtomicUsize::new(0);
+    let worker = Scripted::singly(move |_| {
+        let first = calls.fetch_add(1, SeqCst) == 0;
+        async move {
+            match first {
+                true => Err(Failure::Throttled {
+                    wait: Duration::from_millis(5),
+                    cause: failed("later"),
+                }),
+                false => Ok(Done::nothing()),
+            }
+        }
+    });
+    let running = run(&log, worker, vec![route.clone()], quick(1));
+    until_settled(&log, &route).await;
+    running.stopped().await.expect("it stops well");
+    assert_eq!(waits.keys().await.expect("the log answers"), Vec::<String>::new());
+}
