@@ -68,14 +68,23 @@ fn schedules(settings: &Settings, runs: &[RunRecord]) {
                 site.to_string(),
                 format!("{}{at}", schedule.period),
                 instant(run.and_then(|run| run.started_at)),
+                run.map_or(0, |run| run.sessions_announced).to_string(),
                 instant(run.and_then(|run| run.last_success_at)),
                 instant(run.and_then(|run| run.covered_until).map(|until| until.instant())),
                 run.and_then(|run| run.failure.clone()).unwrap_or_default(),
             ]
         })
     });
-    let heading =
-        ["schedule", "site", "every", "last run", "last success", "covered until", "failure"];
+    let heading = [
+        "schedule",
+        "site",
+        "every",
+        "last run",
+        "sessions found",
+        "last success",
+        "covered until",
+        "failure",
+    ];
     println!("{}", table(heading, rows));
 }
 
