@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use crate::{ArtifactId, Kind, Particulars};
 
+mod folding;
 mod relative_path;
 mod sharing;
 mod value;

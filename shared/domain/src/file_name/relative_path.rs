@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::folding::fold;
 use crate::Digest;
 
 /// The path of a file below the directory of its destination: no value of it leads outside, into the ledger, or to a
@@ -80,19 +81,10 @@ impl RelativePath {
         })
     }
 
-    /// What two paths have in common that a file system which folds case takes for one.
+    /// What two paths have in common that some file system takes for one, by case or by how letters are composed.
     pub fn folded(&self) -> String {
         fold(&self.0)
     }
-}
-
-/// One character to one, as file systems fold: through the upper case, so that both small sigmas are one.
-fn fold(text: &str) -> String {
-    let upper = |c: char| {
-        let mut upper = c.to_uppercase();
-        if upper.len() == 1 { upper.next().unwrap_or(c) } else { c }
-    };
-    text.chars().map(upper).flat_map(char::to_lowercase).collect()
 }
 
 /// The segment without what some file system refuses.
@@ -103,7 +95,7 @@ fn clean(segment: &str) -> String {
     if segment.is_empty() {
         return "_".to_owned();
     }
-    if fold(segment) == RelativePath::LEDGER {
+    if is_ledger(segment) {
         return format!("{segment}_");
     }
     let stem = segment.find('.').unwrap_or(segment.len());
@@ -111,6 +103,14 @@ fn clean(segment: &str) -> String {
         return format!("{}_{}", &segment[..stem], &segment[stem..]);
     }
     segment.to_owned()
+}
+
+/// Whether some file system finds the ledger under this name: folded, or as the short name that Windows gives it.
+fn is_ledger(segment: &str) -> bool {
+    let folded = fold(segment);
+    let short = folded.strip_prefix("sluice~");
+    folded == RelativePath::LEDGER
+        || short.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn is_device(stem: &str) -> bool {
