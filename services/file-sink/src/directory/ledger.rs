@@ -64,9 +64,19 @@ impl Ledger {
 
     /// Who has a name, if anybody.
     pub(crate) fn owner(&self, name: &RelativePath) -> Result<Option<ArtifactId>, LedgerError> {
-        let claim: Option<Claim> =
-            read(self.place.as_ref(), &self.layout.claim(&Key::of_name(name)))?;
-        Ok(claim.map(|claim| claim.artifact))
+        Ok(self.claim_to(name)?.map(|claim| claim.artifact))
+    }
+
+    /// A name as who has it spells it.
+    pub(crate) fn spelling(
+        &self,
+        name: &RelativePath,
+    ) -> Result<Option<RelativePath>, LedgerError> {
+        Ok(self.claim_to(name)?.map(|claim| claim.name))
+    }
+
+    fn claim_to(&self, name: &RelativePath) -> Result<Option<Claim>, LedgerError> {
+        read(self.place.as_ref(), &self.layout.claim(&Key::of_name(name)))
     }
 
     /// Writes an entry that need not survive a loss of power yet; [`Ledger::sync`] makes it.

@@ -82,8 +82,12 @@ impl Directory {
                     return write(How::TakeReserved);
                 }
                 Placement::Overwrite => {
-                    self.note(key, wanted, entry, name)?;
-                    return write(How::Overwrite);
+                    // The file keeps the spelling that it has, or there would be two where the file system folds none.
+                    let spelt = self.ledger.spelling(name);
+                    let spelt = spelt.map_err(|cause| wanted.ledger_failed(cause))?;
+                    let name = spelt.unwrap_or_else(|| name.clone());
+                    self.note(key, wanted, entry, &name)?;
+                    return Ok(Some(Plan::Write { name, how: How::Overwrite }));
                 }
                 Placement::Adopt if !self.claim(wanted, name)? => continue,
                 Placement::Adopt => Event::Found { name: name.clone() },
@@ -137,7 +141,8 @@ impl Directory {
         let ours = match owner {
             Some(owner) if owner != wanted.artifact => {
                 let entry = self.ledger.entry(&Key::of_artifact(&owner)).map_err(ledger)?;
-                let entry = entry.filter(|entry| entry.name() == Some(name));
+                let has_it = |its: &RelativePath| its.folded() == name.folded();
+                let entry = entry.filter(|entry| entry.name().is_some_and(has_it));
                 return Ok(Occupant::OtherArtifact {
                     placed: entry.as_ref().is_some_and(Entry::has_file),
                     revision: entry.map_or(domain::Revision::BEFORE_ALL, |e| e.stamp.revision),

@@ -1,4 +1,4 @@
-//! What the manual promises of names that are taken, sentence by sentence.
+//! Names that are taken, and whose they are.
 
 use domain::Conflict::{self, AppendNumber, Overwrite, Skip};
 use file_sink::Settled;
@@ -7,8 +7,6 @@ use crate::stand::{Stand, report};
 
 const WANTED: &str = "support.example.com-support-1234.flv";
 
-/// "If the destination file name exists, then a new file will be created with a number inserted just before the last
-/// period in the file name", and then the next one.
 #[test]
 fn append_number_numbers_the_new_file() {
     let stand = Stand::new(AppendNumber);
@@ -20,7 +18,6 @@ fn append_number_numbers_the_new_file() {
     assert_eq!(stand.read("support.example.com-support-1234.2.flv"), "3");
 }
 
-/// "The value of the number is the smallest possible integer capable of guaranteeing that the file name is unique."
 #[test]
 fn append_number_takes_the_smallest_number_that_is_free() {
     let stand = Stand::new(AppendNumber);
@@ -32,8 +29,6 @@ fn append_number_takes_the_smallest_number_that_is_free() {
     assert_eq!(stand.deliver(&report("2", "a.flv", 1, "y")), Settled::Placed(name("a.4.flv")));
 }
 
-/// "If the destination file name already exists, then the contents of the existing file will be overwritten with the
-/// most recently downloaded data."
 #[test]
 fn overwrite_replaces_the_contents() {
     let stand = Stand::new(Overwrite);
@@ -45,8 +40,6 @@ fn overwrite_replaces_the_contents() {
     assert_eq!(stand.names(), ["a.xml"]);
 }
 
-/// "If the destination file name exists, then the existing file will NOT be overwritten, and no new file will be
-/// created."
 #[test]
 fn skip_leaves_the_existing_file_and_makes_none() {
     let stand = Stand::new(Skip);
@@ -103,12 +96,28 @@ fn of_two_artifacts_with_one_name_the_later_in_the_log_stays() {
     assert_eq!(stand.read("a.xml"), "twelve");
 }
 
+/// Some share takes each pair for one, and a second file would replace the first.
 #[test]
-fn names_that_differ_only_in_case_are_one() {
-    let stand = Stand::new(AppendNumber);
-    stand.deliver(&report("1", "Name.XML", 1, "one"));
-    stand.deliver(&report("2", "name.xml", 2, "two"));
-    assert_eq!(stand.names(), ["Name.XML", "name.1.xml"]);
+fn names_that_some_share_takes_for_one_are_one_under_each_rule() {
+    for (one, other) in [
+        ("Name.XML", "name.xml"),
+        ("caf\u{e9}.xml", "cafe\u{301}.xml"),
+        ("STRASSE.xml", "stra\u{df}e.xml"),
+        ("a.xml", "a\u{200d}.xml"),
+    ] {
+        let number = other.parse::<domain::RelativePath>().expect("a path").numbered(1);
+        for (rule, left) in [
+            (AppendNumber, vec![(one, "one"), (number.as_str(), "two")]),
+            (Overwrite, vec![(one, "two")]),
+            (Skip, vec![(one, "one")]),
+        ] {
+            let stand = Stand::new(rule);
+            stand.deliver(&report("1", one, 1, "one"));
+            stand.deliver(&report("2", other, 2, "two"));
+            let left = left.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
+            assert_eq!(stand.files(), left.collect(), "{rule} {one:?} {other:?}");
+        }
+    }
 }
 
 #[test]
