@@ -44,6 +44,46 @@ pub(crate) enum Fault {
     Unclear,
 }
 
+/// Refusals that meet every file alike until somebody, or time, mends them.
+const OF_FILE_SYSTEM: [Errno; 31] = [
+    // No room.
+    Errno::NOSPC,
+    Errno::DQUOT,
+    // Not allowed; the tickets of a Kerberos share run out.
+    Errno::ROFS,
+    Errno::ACCESS,
+    Errno::PERM,
+    Errno::NOKEY,
+    Errno::KEYEXPIRED,
+    Errno::KEYREVOKED,
+    Errno::KEYREJECTED,
+    // The disk, or the share, is not there.
+    Errno::IO,
+    Errno::STALE,
+    Errno::NODEV,
+    Errno::NXIO,
+    Errno::REMOTEIO,
+    Errno::NOLINK,
+    // The network to it is not.
+    Errno::NOTCONN,
+    Errno::TIMEDOUT,
+    Errno::HOSTDOWN,
+    Errno::HOSTUNREACH,
+    Errno::NETDOWN,
+    Errno::NETUNREACH,
+    Errno::CONNREFUSED,
+    Errno::CONNRESET,
+    Errno::CONNABORTED,
+    Errno::SHUTDOWN,
+    Errno::PIPE,
+    // This machine is short of something.
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::NOMEM,
+    Errno::NOBUFS,
+    Errno::NOLCK,
+];
+
 impl PlaceError {
     pub(crate) fn new(doing: &'static str, path: &Path, cause: io::Error) -> Self {
         PlaceError { doing, path: path.to_owned(), cause: Cause::FileSystem(cause) }
@@ -75,23 +115,7 @@ impl PlaceError {
             };
         }
         match self.errno() {
-            Some(
-                Errno::NOSPC
-                | Errno::DQUOT
-                | Errno::ROFS
-                | Errno::ACCESS
-                | Errno::PERM
-                | Errno::STALE
-                | Errno::IO
-                | Errno::NODEV
-                | Errno::NXIO
-                | Errno::NOTCONN
-                | Errno::TIMEDOUT
-                | Errno::HOSTDOWN
-                | Errno::HOSTUNREACH
-                | Errno::CONNRESET
-                | Errno::SHUTDOWN,
-            ) => Fault::FileSystem,
+            Some(errno) if OF_FILE_SYSTEM.contains(&errno) => Fault::FileSystem,
             Some(Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL | Errno::FBIG) => Fault::File,
             _ => Fault::Unclear,
         }

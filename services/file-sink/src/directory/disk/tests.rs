@@ -20,7 +20,10 @@ fn a_name_that_is_taken_is_never_taken_away() {
 #[test]
 fn it_is_the_file_system_or_the_file_that_refuses() {
     let fault = |errno: Errno| PlaceError::new("write", Path::new("x"), errno.into()).fault();
-    for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS, Errno::STALE, Errno::IO] {
+    let meet_all =
+        [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS, Errno::STALE, Errno::IO];
+    let meet_all_too = [Errno::NETUNREACH, Errno::KEYEXPIRED, Errno::MFILE, Errno::REMOTEIO];
+    for errno in meet_all.into_iter().chain(meet_all_too) {
         assert_eq!(fault(errno), Fault::FileSystem, "{errno}");
     }
     for errno in [Errno::NAMETOOLONG, Errno::ILSEQ, Errno::FBIG] {
