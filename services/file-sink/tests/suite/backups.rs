@@ -16,7 +16,6 @@ fn deliver_all(stand: &Stand, items: &[Delivered]) {
     }
 }
 
-/// "The number of prior backups to keep."
 #[test]
 fn the_newest_and_so_many_prior_backups_are_kept() {
     let stand = Stand::with(rules(2));
@@ -24,7 +23,6 @@ fn the_newest_and_so_many_prior_backups_are_kept() {
     assert_eq!(stand.names(), ["backup-03.nsb", "backup-04.nsb", "backup-05.nsb"]);
 }
 
-/// "Leave this field empty to keep all backups."
 #[test]
 fn without_a_number_all_backups_are_kept() {
     let stand = Stand::new(Conflict::AppendNumber);
