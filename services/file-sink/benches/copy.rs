@@ -95,6 +95,7 @@ fn delivered(directory: &Directory, source: &Path, round: usize, mib: usize, dig
             digest,
             content: digest,
             size: (mib as u64) << 20,
+            staged_at: None,
         },
         even_if_done: false,
     };

@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use domain::{ArtifactId, Digest, RelativePath, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ pub struct Stamp {
     pub content: Digest,
     /// Their number.
     pub size: u64,
+    /// When they came from the appliance, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_at: Option<DateTime<Utc>>,
 }
 
 /// What a destination's ledger says of one artifact.
@@ -211,6 +215,7 @@ mod tests {
                 digest,
                 content: digest,
                 size: 1,
+                staged_at: None,
             },
             state: State::Placed { name: name("a/b.nsb") },
         };

@@ -84,7 +84,7 @@ impl FileSink {
     }
 
     fn wanted(&self, delivery: &Delivery) -> Wanted {
-        let Delivery { artifact, claim, particulars, revision, even_if_done } = delivery;
+        let Delivery { artifact, claim, particulars, revision, staged_at, even_if_done } = delivery;
         Wanted {
             name: self.naming.name(artifact, particulars, &claim.extension),
             artifact: artifact.clone(),
@@ -93,6 +93,7 @@ impl FileSink {
                 digest: claim.digest,
                 content: claim.content,
                 size: claim.size,
+                staged_at: *staged_at,
             },
             even_if_done: *even_if_done,
         }

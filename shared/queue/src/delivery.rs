@@ -1,4 +1,4 @@
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::facts::{Again, AgainMode, ArtifactStaged, Asked, ClaimCheck, DestinationId};
 use domain::{ArtifactId, Kind, Particulars, Revision};
 use messages::Fact;
@@ -17,6 +17,8 @@ pub struct Delivery {
     pub particulars: Particulars,
     /// Which staging of it.
     pub revision: Revision,
+    /// When that was, if the log knows.
+    pub staged_at: Option<DateTime<Utc>>,
     /// Whether a person asked for it even if it is there.
     pub even_if_done: bool,
 }
@@ -51,6 +53,7 @@ impl Log {
                 claim: import.claim.clone(),
                 particulars: import.particulars.clone(),
                 revision: Revision::BEFORE_ALL,
+                staged_at: None,
                 even_if_done,
             }));
         }
@@ -71,6 +74,7 @@ impl Log {
             artifact: staged.artifact,
             claim: staged.claim,
             particulars: staged.particulars,
+            staged_at: Some(staged.staged_at),
             even_if_done,
         })
     }

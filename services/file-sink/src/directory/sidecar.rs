@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use domain::{ArtifactId, RelativePath};
 
 use crate::directory::delivery::DeliveryError;
@@ -61,8 +62,10 @@ impl Directory {
 fn text(entry: &Entry, name: &RelativePath) -> String {
     let Entry { artifact, stamp, .. } = entry;
     let (_, file) = name.split();
+    let at = |at: DateTime<Utc>| format!(", staged {}", at.format("%Y-%m-%dT%H:%M:%SZ"));
+    let staged = stamp.staged_at.map(at).unwrap_or_default();
     format!(
-        "{OURS}: {artifact}\n# {} bytes, revision {}\n{}  {file}\n",
+        "{OURS}: {artifact}\n# {} bytes, revision {}{staged}\n{}  {file}\n",
         stamp.size, stamp.revision, stamp.digest
     )
 }

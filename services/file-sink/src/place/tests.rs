@@ -9,7 +9,13 @@ fn at(position: u64) -> Revision {
 
 fn stamp(position: u64, content: &str) -> Stamp {
     let digest = Digest::of(content.as_bytes());
-    Stamp { revision: at(position), digest, content: digest, size: content.len() as u64 }
+    Stamp {
+        revision: at(position),
+        digest,
+        content: digest,
+        size: content.len() as u64,
+        staged_at: None,
+    }
 }
 
 fn entry(state: State) -> Entry {

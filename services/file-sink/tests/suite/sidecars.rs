@@ -24,7 +24,8 @@ fn each_file_has_its_digest_beside_it_as_sha256sum_reads_it() {
     let sidecar = stand.read("a/b.xml.sha256");
     let last = sidecar.lines().last().expect("it says something");
     assert_eq!(last, format!("{}  b.xml", Digest::of(b"one")));
-    assert!(sidecar.starts_with("# sluice: session-data 1 of support.example.com\n# 3 bytes"));
+    let told = "# sluice: session-data 1 of support.example.com\n# 3 bytes, revision 1/1, staged 2026-11-22T02:00:00Z\n";
+    assert!(sidecar.starts_with(told), "{sidecar}");
     if !stand.is_bucket() {
         let check = std::process::Command::new("sha256sum")
             .args(["--check", "--strict", "b.xml.sha256"])
