@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use domain::Digest;
 use objects::StoreError;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{Access, CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
@@ -299,6 +299,12 @@ pub(crate) fn files(
         }
     }
     Ok(())
+}
+
+/// Asks whether files may be made in a directory.
+pub(crate) fn may_write(directory: &Path) -> Result<(), PlaceError> {
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|errno| PlaceError::new("write into", directory, errno.into()))
 }
 
 /// The bytes that are free for us on the file system of this path.

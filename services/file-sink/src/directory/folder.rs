@@ -157,6 +157,8 @@ impl Place for Folder {
         let tried = disk::write(&path, &[0; 4096]).and_then(|file| sync_all(&file, &path));
         let removed = disk::remove(&path);
         tried.and(removed)?;
+        // The ledger's folder may be writable where the destination's own is not.
+        disk::may_write(self.ways.layout.root())?;
         disk::free_bytes(self.ways.layout.root()).map(Some)
     }
 }

@@ -76,6 +76,29 @@ fn fill(ballast: &Path, root: &Path, free: u64) {
     fs::write(ballast, vec![0; bytes]).expect("there is room for it");
 }
 
+/// Nobody may write into such a directory, not even who may do everything.
+fn sealed(directory: &Path, sealed: bool) -> bool {
+    let how = if sealed { "+i" } else { "-i" };
+    let done = Command::new("chattr").arg(how).arg(directory).output();
+    done.is_ok_and(|done| done.status.success())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_may_not_be_written_is_down_even_if_its_ledger_may_be() {
+    let house = House::build().await;
+    let task = house.stage("1", b"one").await;
+    if !sealed(house.destination.path(), true) {
+        return println!("skipped: no directory can be sealed here");
+    }
+    let (refused, probed) = (house.work(&task).await, house.sink.probe().await);
+    assert!(sealed(house.destination.path(), false));
+    assert!(matches!(refused, Err(Failure::Down(_))), "{refused:?}");
+    assert!(matches!(probed, Err(Failure::Down(_))), "{probed:?}");
+    house.sink.probe().await.expect("it can be written");
+    house.work(&task).await.expect("delivered");
+    assert_eq!(house.files(), [("1.xml".to_owned(), 3)]);
+}
+
 /// A share that can be mounted and unmounted, and keeps what it has.
 struct Share {
     real: TempDir,
@@ -89,8 +112,12 @@ impl Share {
     }
 
     fn mount(&self) -> Option<Mount> {
+        self.mount_as("rw")
+    }
+
+    fn mount_as(&self, how: &str) -> Option<Mount> {
         let real = self.real.path().to_str().expect("plain");
-        Mount::new(&["--bind", real], self.point.path())
+        Mount::new(&["--bind", "-o", how, real], self.point.path())
     }
 
     fn is_bare(&self) -> bool {
@@ -119,6 +146,30 @@ async fn a_share_that_is_unmounted_while_delivering_gets_all_when_it_is_back() {
         house.work(task).await.expect("delivered");
     }
     let wanted = [("1.xml".to_owned(), 3), ("2.xml".to_owned(), content.len())];
+    assert_eq!(House::files_in(share.point.path()), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_turns_read_only_is_down_until_it_can_be_written() {
+    let share = Share::new();
+    let Some(mount) = share.mount() else { return };
+    let directory = open(share.point.path(), rules(Conflict::AppendNumber));
+    let house = House::with(tempfile::tempdir().expect("a folder"), directory).await;
+    let (small, large) = (house.stage("1", b"one").await, house.stage("2", &[7; 2 * MIB]).await);
+    drop(mount);
+    let Some(sealed) = share.mount_as("ro") else { panic!("it could be mounted before") };
+    for task in [&small, &large] {
+        let refused = house.work(task).await;
+        assert!(matches!(refused, Err(Failure::Down(_))), "{refused:?}");
+    }
+    assert!(house.sink.probe().await.is_err());
+    drop(sealed);
+    let Some(_mount) = share.mount() else { panic!("it could be mounted before") };
+    house.sink.probe().await.expect("it can be written");
+    for task in [&small, &large] {
+        house.work(task).await.expect("delivered");
+    }
+    let wanted = [("1.xml".to_owned(), 3), ("2.xml".to_owned(), 2 * MIB)];
     assert_eq!(House::files_in(share.point.path()), wanted);
 }
 
