@@ -212,6 +212,12 @@ impl Directory {
         Ok(())
     }
 
+    /// Whether the place is there and knows no identity any more: a share that isn't mounted, or a ledger that was lost.
+    pub(crate) fn has_lost_identity(&self) -> bool {
+        let checked = identity::check(&self.layout, self.place.as_ref(), &self.identity);
+        matches!(checked, Err(DirectoryError::Unknown { .. }))
+    }
+
     /// Remembers that this position is settled by this route, and the revision that was delivered with it.
     ///
     /// # Errors

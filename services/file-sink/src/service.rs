@@ -89,14 +89,24 @@ pub async fn run(
             (log.clone(), staging.clone(), health.clone(), stop.clone());
         runs.spawn(async move {
             let component = health.component(format!("file-sink of {}", destination.label));
-            let opening = opened(&log, &destination, &target, &component);
-            let directory = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                directory = opening => directory,
-            };
-            let stores = (&log, &staging);
-            outliving(&log, &destination, &directory).await;
-            wiring::run(&settings, &destination, &target, directory, stores, &health, &stop).await
+            loop {
+                let opening = opened(&log, &destination, &target, &component);
+                let directory = tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    directory = opening => directory,
+                };
+                outliving(&log, &destination, &directory).await;
+                // Until told to stop, or until it is to be opened anew.
+                let running = stop.child_token();
+                let _ended = running.clone().drop_guard();
+                tokio::spawn(given_up(log.clone(), Arc::clone(&directory), running.clone()));
+                let stores = (&log, &staging);
+                wiring::run(&settings, &destination, &target, directory, stores, &health, &running)
+                    .await?;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+            }
         });
     }
     let mut first_error = None;
@@ -149,6 +159,27 @@ async fn opened(
             told = reason;
         }
         tokio::time::sleep(OPEN_AGAIN).await;
+    }
+}
+
+/// Ends a run whose directory has lost its identity, once a person asks for a replay to it: opened again, it is filled
+/// anew. What was asked for before it was lost says nothing, or a share that is unmounted during a replay would be filled.
+async fn given_up(log: Log, directory: Arc<Directory>, running: CancellationToken) {
+    let mut asked_before: Option<Vec<String>> = None;
+    while running.run_until_cancelled(tokio::time::sleep(OPEN_AGAIN)).await.is_some() {
+        let looked_at = Arc::clone(&directory);
+        if !crate::streaming::blocking(move || looked_at.has_lost_identity()).await {
+            asked_before = None;
+            continue;
+        }
+        let Ok(replays) = log.replays().await else { continue };
+        let to_it = replays.into_iter().filter(|one| one.destination == *directory.identity());
+        let asked: Vec<String> = to_it.map(|one| one.id).collect();
+        match &asked_before {
+            None => asked_before = Some(asked),
+            Some(before) if asked.iter().any(|id| !before.contains(id)) => running.cancel(),
+            Some(_) => {}
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod first_run;
 mod flows;
 mod full_disk;
 mod kills;
+mod lost_ledger;
 mod lost_log;
 mod night;
 mod reconcile;

@@ -1,0 +1,31 @@
+//! A directory that loses its ledger under a sink that runs.
+
+use std::fs;
+
+use end_to_end::{Arrived, Rig, SettingsFile, until};
+
+const LEDGER: &str = ".sluice";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_lost_its_ledger_is_filled_anew_once_a_person_asks_with_what_it_has() {
+    let rig = Rig::new(6).await;
+    // Backups would wait for their schedule's next run.
+    rig.settle(&SettingsFile { files_of_all_kinds: false, ..SettingsFile::default() });
+    rig.once().await;
+    let expected = Arrived::at(&rig).await;
+    let sink = rig.start("sluice", &["up"]);
+    let ask = async || rig.sluice(&["replay", "--to", "files"]).await.status.success();
+    let verified = async || rig.sluice(&["verify", "--to", "files"]).await.status.success();
+    until("it runs", async || verified().await.then_some(())).await;
+
+    let files = rig.path("files");
+    fs::rename(files.join(LEDGER), rig.path("away")).expect("it can be moved");
+    let identity = files.join(LEDGER).join("identity.json");
+    // What is asked for before the sink has noticed says nothing.
+    until("it is filled anew", async || (ask().await && identity.exists()).then_some(())).await;
+    until("all is in the new ledger", async || verified().await.then_some(())).await;
+    let logged = rig.logged("sluice");
+    assert!(logged.contains("has lost the ledger"), "{logged}");
+    assert!(sink.stop().await);
+    Arrived::at(&rig).await.assert_equal(&expected);
+}
