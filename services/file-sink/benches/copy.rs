@@ -13,12 +13,12 @@ use domain::{ArtifactId, Conflict, Digest, Family, Retention, Revision};
 use file_sink::{Begun, Directory, Rules, Stamp, Wanted, WithoutIdentity};
 use sha2::{Digest as _, Sha256};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 fn main() {
     let disk = std::env::var("SLUICE_BENCH_DIR").unwrap_or_else(|_| ".".to_owned());
     let mib = std::env::var("SLUICE_BENCH_MIB").ok().and_then(|mib| mib.parse().ok());
-    let mib: usize = mib.unwrap_or(2048);
+    let mib: usize = mib.unwrap_or(1024);
     let folder = tempfile::tempdir_in(&disk).expect("a folder on that disk");
     let source = folder.path().join("staged");
     let digest = written(&source, mib);

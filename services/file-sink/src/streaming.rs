@@ -20,6 +20,9 @@ use crate::failure;
 /// How long a block may take, from staging and onto the disk.
 const BLOCK_MAX: Duration = Duration::from_secs(2 * 60);
 
+/// How long the disk may take for what it has not written yet. A share may have gigabytes to send.
+pub(crate) const SYNC_MAX: Duration = Duration::from_secs(15 * 60);
+
 /// How often a copy's progress is looked at.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -73,7 +76,7 @@ pub(crate) async fn copy(
     mut from: File,
     lease: &Lease,
 ) -> Result<Option<Written>, Unwritten> {
-    let progress = Arc::new(AtomicU64::new(0));
+    let (progress, size) = (Arc::new(AtomicU64::new(0)), wanted.stamp.size);
     let copying = {
         let progress = Arc::clone(&progress);
         blocking(move || {
@@ -94,7 +97,10 @@ pub(crate) async fn copy(
                 let now = progress.load(Ordering::Relaxed);
                 if now > told {
                     told = now;
-                    lease.phase("copying", BLOCK_MAX);
+                    // All that is left is the disk's.
+                    let (phase, longest) =
+                        if now < size { ("copying", BLOCK_MAX) } else { ("sync", SYNC_MAX) };
+                    lease.phase(phase, longest);
                     lease.progressed(now);
                 }
             }

@@ -12,14 +12,12 @@ use crate::directory::{Begun, DeliveryError, Directory, Retired, Settled, Wanted
 use crate::entry::Stamp;
 use crate::failure::{self, ledger_failed};
 use crate::naming::Naming;
-use crate::streaming::{self, Unwritten};
+use crate::streaming::{self, SYNC_MAX, Unwritten};
 
 /// How long the ledger may take to reserve a name, others being before us.
 const RESERVE_MAX: Duration = Duration::from_secs(2 * 60);
 /// How long staging may take for the first block.
 const OPEN_MAX: Duration = Duration::from_secs(2 * 60);
-/// How long the disk may take for what it has not written yet, and for the rename. A share may have gigabytes to send.
-const SYNC_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Smaller content is read and written in fewer steps than it takes to have it copied.
 const COPIED_BYTES_MIN: u64 = 1 << 20;

@@ -2,21 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread;
 
 use domain::Digest;
-use rustix::fs::{copy_file_range, ioctl_ficlone};
+use rustix::fs::{Advice, copy_file_range, fadvise, ioctl_ficlone};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::disk::BLOCK_BYTES;
 
 /// What the kernel copies in one step.
 const STEP_BYTES: usize = 16 << 20;
-/// How much is written before the disk is asked to have it: without that, all of it would be waited for at the end.
-const FLUSH_BYTES: u64 = 128 << 20;
+/// Blocks that wait for their digest, where they go through this process.
+const BLOCKS_AHEAD: usize = 4;
 
 /// How a file was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,8 @@ fn is_unknown(cause: &io::Error) -> bool {
     errno.is_some_and(|errno| unknown.contains(&errno))
 }
 
-/// Takes the digest of what `copying` says is there, while it goes on, and has the disk write meanwhile.
+/// Takes the digest of what `copying` says is there, while it goes on. The disk writes meanwhile, and is waited for while
+/// the rest of the digest is taken.
 fn digest_behind(
     file: &File,
     progress: &AtomicU64,
@@ -88,23 +90,28 @@ fn digest_behind(
 ) -> io::Result<(u64, Digest)> {
     thread::scope(|scope| {
         let (copied, reach) = sync_channel::<u64>(64);
-        let (flush, flushes) = sync_channel::<()>(1);
         let reader = scope.spawn(move || read_behind(file, progress, &reach));
-        let flusher = scope.spawn(move || flushes.iter().try_for_each(|()| file.sync_data()));
-        let mut flushed = 0;
+        let mut begun = 0;
         let outcome = copying(&mut |reach| {
-            if reach - flushed >= FLUSH_BYTES && flush.try_send(()).is_ok() {
-                flushed = reach;
-            }
+            begin_writing(file, begun, reach);
+            begun = reach;
             // The reader ends early only if it failed; it says so itself.
             let _ = copied.send(reach);
             Ok(())
         });
-        drop((copied, flush));
-        let flushed = flusher.join().expect("flushing does not panic");
+        drop(copied);
+        let outcome = outcome.and_then(|()| file.sync_data());
         let digest = reader.join().expect("hashing does not panic");
-        outcome.and(flushed).and(digest)
+        outcome.and(digest)
     })
+}
+
+/// Has the disk begin with what was copied, or all of it would be waited for at the end. That the pages are not needed is
+/// what Linux takes as the word for it; it waits for nothing, and those that are not written yet stay.
+fn begin_writing(file: &File, from: u64, to: u64) {
+    let bytes = NonZeroU64::new(to.saturating_sub(from));
+    // Where it is not known it is not needed, either.
+    let _ = fadvise(file, from, bytes, Advice::DontNeed);
 }
 
 fn read_behind(
@@ -131,26 +138,42 @@ fn read_behind(
     Ok((at, Digest::finish(hasher)))
 }
 
+/// While one block is written, the digest of those before is taken.
 fn by_blocks(from: &mut File, to: &mut File, progress: &AtomicU64) -> io::Result<(u64, Digest)> {
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; BLOCK_BYTES];
-    let (mut size, mut unflushed) = (0, 0);
-    loop {
-        match from.read(&mut block)? {
-            0 => return Ok((size, Digest::finish(hasher))),
-            count => {
-                to.write_all(&block[..count])?;
+    thread::scope(|scope| {
+        let (written, behind) = sync_channel::<(Vec<u8>, usize)>(BLOCKS_AHEAD);
+        let (hashed, spare) = channel::<Vec<u8>>();
+        let hasher = scope.spawn(move || {
+            let (mut hasher, mut size) = (Sha256::new(), 0);
+            for (block, count) in behind {
                 hasher.update(&block[..count]);
                 size += count as u64;
-                unflushed += count as u64;
+                progress.store(size, Ordering::Relaxed);
+                // Nobody takes it any more at the end.
+                let _ = hashed.send(block);
             }
-        }
-        if unflushed >= FLUSH_BYTES {
-            to.sync_data()?;
-            unflushed = 0;
-        }
-        progress.store(size, Ordering::Relaxed);
-    }
+            (size, Digest::finish(hasher))
+        });
+        let mut at = 0;
+        let mut write = || -> io::Result<()> {
+            loop {
+                let mut block = spare.try_recv().unwrap_or_else(|_| vec![0; BLOCK_BYTES]);
+                let count = from.read(&mut block)?;
+                if count == 0 {
+                    return to.sync_data();
+                }
+                to.write_all(&block[..count])?;
+                begin_writing(to, at, at + count as u64);
+                at += count as u64;
+                // The one who takes the digest ends after us.
+                let _ = written.send((block, count));
+            }
+        };
+        let outcome = write();
+        drop(written);
+        let digest = hasher.join().expect("hashing does not panic");
+        outcome.map(|()| digest)
+    })
 }
 
 #[cfg(test)]
