@@ -9,8 +9,9 @@ MOTO := $(TOOLS)/moto/bin/moto_server
 PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SETTINGS ?= sluice.toml
+FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test chaos tools openssl lint bench run build schemas clean
+.PHONY: help demo test chaos fuzz tools openssl lint bench run build schemas clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -28,8 +29,12 @@ chaos: tools openssl ## the long proofs: thousands of sessions, kills, losses
 	cargo build --workspace --lib --bins --tests --quiet
 	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast -- --ignored --nocapture
 
+fuzz: ## names, reports, messages, settings, connection strings: FUZZ_SECONDS=60 for each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_BUILD=$(abspath $(TARGET))/fuzz sh tests/fuzz/run.sh
+
 lint: ## formatting, lints and documentation
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
