@@ -6,6 +6,7 @@ SHELL := /bin/bash
 TOOLS := .tools
 NATS := $(TOOLS)/nats-server
 MOTO := $(TOOLS)/moto/bin/moto_server
+AZURITE := $(TOOLS)/azurite/azurite-blob
 PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SETTINGS ?= sluice.toml
@@ -16,7 +17,7 @@ FUZZ_SECONDS ?= 60
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-demo: tools build ## two simulated appliances into demo-data/: files and a database, then a query
+demo: $(NATS) build ## two simulated appliances into demo-data/: files and a database, then a query
 	$(PYTHON) tests/demo/demo.py --bin $(TARGET)/debug --data demo-data
 
 test: tools openssl lint ## everything that is checked before a change is taken
@@ -47,13 +48,13 @@ bench: tools openssl ## figures beside their yardsticks, in one run
 	cargo build --release --bins --workspace --quiet
 	$(PYTHON) tests/bench/bench.py --bin $(TARGET)/release
 
-run: tools build ## sluice up with SETTINGS=sluice.toml
+run: $(NATS) build ## sluice up with SETTINGS=sluice.toml
 	$(TARGET)/debug/sluice --settings $(SETTINGS) up
 
 build:
 	cargo build --workspace --quiet
 
-tools: $(NATS) $(MOTO) ## what tests and demo need beside cargo: the real nats-server, and a stand-in for S3
+tools: $(NATS) $(MOTO) $(AZURITE) ## what tests need beside cargo: the real nats-server, and stand-ins for S3 and Azure
 
 openssl:
 	sh tests/tools/openssl.sh
@@ -69,6 +70,9 @@ $(MOTO): tests/tools/moto.txt
 	$(PYTHON) -m venv $(TOOLS)/moto
 	$(TOOLS)/moto/bin/pip --quiet install --no-deps --require-hashes --requirement $<
 	touch $@
+
+$(AZURITE): tests/tools/azurite.sh tests/tools/node.txt $(wildcard tests/tools/azurite/*.json)
+	sh $< $(@D) $(PYTHON)
 
 schemas: ## write schema/messages anew after a fact has changed
 	SLUICE_WRITE_SCHEMAS=1 cargo test --package messages --quiet

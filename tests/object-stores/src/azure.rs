@@ -13,7 +13,7 @@ const KEY: &str =
 const VERSION: &str = "2021-08-06";
 
 pub(crate) fn program() -> Option<PathBuf> {
-    find("SLUICE_AZURITE_BLOB", "azurite/node_modules/.bin/azurite-blob", "azurite-blob")
+    find("SLUICE_AZURITE_BLOB", "azurite/azurite-blob", "azurite-blob")
 }
 
 pub(crate) fn arguments(port: u16) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Servers that stand in for S3 and Azure Blob Storage in tests.
 //!
-//! **Purpose.** Destinations in buckets are tried against servers that speak their stores' protocols: moto (Python, from
-//! `make tools`) for S3, azurite (Node, where it is installed) for Azure. Each listens on loopback and forgets all.
+//! **Purpose.** Destinations in buckets are tried against servers that speak their stores' protocols: moto (Python)
+//! for S3, azurite (Node) for Azure, both from `make tools`. Each listens on loopback and forgets all.
 //!
 //! **Facts in and out.** None.
 //!

@@ -58,7 +58,7 @@ mod grounds {
     fn an_azure_container() {
         match StandIn::azure() {
             Some(_) => everything_on("azure"),
-            None => println!("skipped: there is no azurite-blob (npm install azurite)"),
+            None => println!("skipped: there is no azurite-blob (make tools)"),
         }
     }
 }
