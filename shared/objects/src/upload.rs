@@ -1,10 +1,14 @@
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use object_store::{
-    MultipartUpload, ObjectStore as _, PutMode, PutMultipartOptions, PutOptions, WriteMultipart,
+    MultipartUpload, ObjectStore as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
 };
+use tokio::task::JoinSet;
 
 use crate::store::PARTS_IN_FLIGHT_MAX;
 use crate::{Details, Store, StoreError};
+
+/// S3 takes no more parts than this.
+const PARTS_MAX: u64 = 10_000;
 
 /// An object that is being written, piece by piece. Nothing of it is visible until it is completed; dropped, it is
 /// given up, and what the store keeps of its parts is for the store's own rules to expire.
@@ -12,24 +16,37 @@ pub struct Upload {
     store: Store,
     name: String,
     details: Details,
-    /// What came, as long as one request can take it all.
-    small: BytesMut,
-    parts: Option<WriteMultipart>,
+    part_bytes: usize,
+    /// What came and is not on its way yet: less than a part, or just one.
+    pieces: Vec<Bytes>,
+    pieces_bytes: usize,
+    parts: Option<Parts>,
+    is_ended: bool,
+}
+
+/// What does not fit one request.
+struct Parts {
+    upload: Box<dyn MultipartUpload>,
+    under_way: JoinSet<object_store::Result<()>>,
 }
 
 impl Store {
-    /// Begins to write an object.
+    /// Begins to write an object of about this size.
     ///
     /// # Errors
     /// When it can't have this name.
-    pub fn upload(&self, name: &str, details: Details) -> Result<Upload, StoreError> {
+    pub fn upload(&self, name: &str, details: Details, size: u64) -> Result<Upload, StoreError> {
         self.path(name)?;
+        let part_bytes = usize::try_from(size.div_ceil(PARTS_MAX)).unwrap_or(usize::MAX);
         Ok(Upload {
             store: self.clone(),
             name: name.to_owned(),
             details,
-            small: BytesMut::new(),
+            part_bytes: part_bytes.max(self.part_bytes),
+            pieces: Vec::new(),
+            pieces_bytes: 0,
             parts: None,
+            is_ended: false,
         })
     }
 }
@@ -39,36 +56,66 @@ impl Upload {
     ///
     /// # Errors
     /// When the store does not take it.
-    pub async fn append(&mut self, piece: Bytes) -> Result<(), StoreError> {
-        if self.parts.is_none() && self.small.len() + piece.len() < self.store.part_bytes {
-            self.small.extend_from_slice(&piece);
+    pub async fn append(&mut self, mut piece: Bytes) -> Result<(), StoreError> {
+        while !piece.is_empty() {
+            if self.pieces_bytes == self.part_bytes {
+                self.send_part().await?;
+            }
+            let more = piece.split_to(piece.len().min(self.part_bytes - self.pieces_bytes));
+            self.pieces_bytes += more.len();
+            self.pieces.push(more);
+        }
+        Ok(())
+    }
+
+    /// Waits until the store has all that came in parts, so that nothing is left but to complete it. What fits one
+    /// request is sent only then.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn flush(&mut self) -> Result<(), StoreError> {
+        if self.parts.is_none() {
             return Ok(());
         }
-        let failed = |source| self.store.error("write", &self.name, source);
-        let parts = match &mut self.parts {
-            Some(parts) => parts,
-            none => {
-                let options = PutMultipartOptions {
-                    attributes: self.details.attributes(),
-                    ..PutMultipartOptions::default()
-                };
-                let path = self.store.path(&self.name)?;
-                let begun = self.store.inner.put_multipart_opts(&path, options).await;
-                let begun: Box<dyn MultipartUpload> = begun.map_err(failed)?;
-                let parts =
-                    none.insert(WriteMultipart::new_with_chunk_size(begun, self.store.part_bytes));
-                parts.put(std::mem::take(&mut self.small).freeze());
-                parts
-            }
+        if self.pieces_bytes > 0 {
+            self.send_part().await?;
+        }
+        let waited = match &mut self.parts {
+            Some(parts) => parts.wait_for_less_than(1).await,
+            None => Ok(()),
         };
-        parts.wait_for_capacity(PARTS_IN_FLIGHT_MAX).await.map_err(failed)?;
-        parts.put(piece);
-        Ok(())
+        waited.map_err(|source| self.failed(source))
+    }
+
+    async fn send_part(&mut self) -> Result<(), StoreError> {
+        let mut parts = match self.parts.take() {
+            Some(parts) => parts,
+            None => self.begin_parts().await?,
+        };
+        let waited = parts.wait_for_less_than(PARTS_IN_FLIGHT_MAX).await;
+        if waited.is_ok() {
+            self.pieces_bytes = 0;
+            let part: PutPayload = std::mem::take(&mut self.pieces).into_iter().collect();
+            parts.under_way.spawn(parts.upload.put_part(part));
+        }
+        self.parts = Some(parts);
+        waited.map_err(|source| self.failed(source))
+    }
+
+    async fn begin_parts(&self) -> Result<Parts, StoreError> {
+        let options = PutMultipartOptions {
+            attributes: self.details.attributes(),
+            ..PutMultipartOptions::default()
+        };
+        let path = self.store.path(&self.name)?;
+        let begun = self.store.inner.put_multipart_opts(&path, options).await;
+        let upload = begun.map_err(|source| self.failed(source))?;
+        Ok(Parts { upload, under_way: JoinSet::new() })
     }
 
     /// Whether it can still get this name: what came in parts was promised its own from the first.
     pub fn can_have(&self, name: &str) -> bool {
-        self.parts.is_none() || self.name == name
+        !self.is_ended && (self.parts.is_none() || self.name == name)
     }
 
     /// Makes it visible under this name, whole; says whether, for with `create_only` the name may be taken.
@@ -82,20 +129,22 @@ impl Upload {
         if !self.can_have(name) {
             return Ok(false);
         }
-        let Some(parts) = self.parts.take() else {
+        if self.parts.is_none() {
             return self.complete_small(name, create_only).await;
-        };
+        }
+        self.flush().await?;
         if create_only {
             match self.store.head(name).await {
                 Err(error) if error.is_gone() => {}
-                found => {
-                    let _ = parts.abort().await;
-                    return found.map(|_taken| false);
-                }
+                found => return found.map(|_taken| false),
             }
         }
-        let finished = parts.finish().await;
-        finished.map(|_| true).map_err(|source| self.store.error("write", name, source))
+        if let Some(parts) = &mut self.parts {
+            let completed = parts.upload.complete().await;
+            completed.map_err(|source| self.failed(source))?;
+        }
+        (self.parts, self.is_ended) = (None, true);
+        Ok(true)
     }
 
     async fn complete_small(&mut self, name: &str, create_only: bool) -> Result<bool, StoreError> {
@@ -104,9 +153,12 @@ impl Upload {
             PutOptions { mode, attributes: self.details.attributes(), ..PutOptions::default() };
         let path = self.store.path(name)?;
         // Kept, for a name that is taken may be followed by another.
-        let bytes = self.small.clone().freeze();
-        match self.store.inner.put_opts(&path, bytes.into(), options).await {
-            Ok(_) => Ok(true),
+        let content: PutPayload = self.pieces.iter().cloned().collect();
+        match self.store.inner.put_opts(&path, content, options).await {
+            Ok(_) => {
+                self.is_ended = true;
+                Ok(true)
+            }
             Err(source) => match self.store.error("write", name, source) {
                 error if create_only && error.is_taken() => Ok(false),
                 error => Err(error),
@@ -116,10 +168,28 @@ impl Upload {
 
     /// Gives it up, and has the store forget its parts.
     pub async fn abort(&mut self) {
-        if let Some(parts) = self.parts.take() {
+        self.is_ended = true;
+        if let Some(mut parts) = self.parts.take() {
+            parts.under_way.shutdown().await;
             // The store's own rules expire what it can't be told to forget now.
-            let _ = parts.abort().await;
+            let _ = parts.upload.abort().await;
         }
+    }
+
+    fn failed(&self, source: object_store::Error) -> StoreError {
+        self.store.error("write", &self.name, source)
+    }
+}
+
+impl Parts {
+    async fn wait_for_less_than(&mut self, count: usize) -> object_store::Result<()> {
+        while self.under_way.len() >= count {
+            match self.under_way.join_next().await {
+                Some(sent) => sent??,
+                None => break,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use domain::{Conflict, RelativePath};
-use file_sink::Settled;
+use file_sink::{Begun, DeliveryError, Settled};
 
-use crate::stand::{Delivered, Ground, Stand, deliver, report, rules};
+use crate::stand::{Delivered, Ground, Stand, deliver, report, rules, write};
 
 /// Each of these is delivered by every worker, each worker beginning elsewhere: duplicated and reordered.
 fn race(stand: &Stand, rule: Conflict, items: &[Delivered], workers: usize) {
@@ -94,6 +94,29 @@ fn one_file_that_all_deliver_is_written_once() {
     });
     assert_eq!(placed.into_inner(), 1);
     assert_eq!(stand.names(), ["a.xml"]);
+}
+
+#[test]
+fn a_name_that_somebody_takes_while_a_large_file_is_on_its_way_costs_neither_file() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    // More than one request of a bucket takes.
+    let content = "large ".repeat(1_600_000);
+    let item = report("1", "a.xml", 1, &content);
+    assert!(matches!(stand.directory.begin(&item.wanted), Ok(Begun::Write(_))));
+    let written = write(&stand.directory, &item, &item.wanted.name);
+    stand.put("a.xml", "somebody else's");
+    // Its parts were promised one name: it is sent once more, under another.
+    match stand.directory.finish(&item.wanted, &written) {
+        Err(DeliveryError::Crowded { .. }) if stand.is_bucket() => {}
+        Ok(Settled::Placed(_)) if !stand.is_bucket() => {}
+        other => panic!("{other:?}"),
+    }
+    drop(written);
+    stand.deliver(&item);
+    let files = stand.files();
+    assert!(files["a.1.xml"] == content, "{} bytes", files["a.1.xml"].len());
+    assert_eq!(files["a.xml"], "somebody else's");
+    assert_eq!(files.len(), 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 use futures::stream;
 
 use super::*;
+use crate::Details;
 
 async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -69,6 +70,42 @@ async fn a_name_is_created_once() {
     assert!(again.is_err_and(|error| error.is_taken() && !error.is_down()));
     store.put_small("id", Bytes::from_static(b"34"), false).await.expect("it may be replaced");
     assert_eq!(store.head("id").await.expect("it is there").size, 2);
+}
+
+#[tokio::test]
+async fn what_came_in_parts_gets_its_own_name_or_none() {
+    let (_folder, store) = store().await;
+    let part = Bytes::from(vec![b'x'; LOCAL_PART_BYTES]);
+    let mut upload = store.upload("a", Details::default(), 0).expect("it is a name");
+    for _ in 0..3 {
+        upload.append(part.clone()).await.expect("it is taken");
+    }
+    upload.flush().await.expect("it is taken");
+    store.put_small("a", Bytes::from_static(b"another's"), true).await.expect("it is new");
+    assert!(!upload.complete("a", true).await.expect("it is asked"));
+    assert!(!upload.can_have("b") && !upload.complete("b", true).await.expect("it is asked"));
+    upload.abort().await;
+    assert!(!upload.can_have("a"));
+    assert_eq!(names(&store, "").await, ["a"]);
+    assert_eq!(store.head("a").await.expect("it is there").size, 9);
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_cut_into_parts_and_comes_whole() {
+    let (_folder, store) = store().await;
+    for size in [0, 1, LOCAL_PART_BYTES, LOCAL_PART_BYTES + 1, 3 * LOCAL_PART_BYTES - 1] {
+        let content: Bytes = (0..size).map(|at| (at % 251) as u8).collect();
+        let mut upload = store.upload("a", Details::default(), 0).expect("it is a name");
+        let mut rest = content.clone();
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(700_001));
+            upload.append(piece).await.expect("it is taken");
+        }
+        upload.flush().await.expect("it is taken");
+        assert!(upload.complete("a", false).await.expect("it is taken"));
+        let read = store.read_record("a").await.expect("it can be read");
+        assert!(read.is_some_and(|(bytes, _)| bytes == content), "{size}");
+    }
 }
 
 #[tokio::test]
