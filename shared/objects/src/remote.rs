@@ -7,7 +7,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
 use crate::OpenError;
@@ -15,8 +15,16 @@ use crate::store::without_credentials;
 
 /// The environment variables that the stores' own settings come from.
 const SETTINGS_PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+/// What holds unless the environment says otherwise: we delete one object at a time, and not every store that speaks
+/// S3's language can delete many in one request.
+const DEFAULTS: [(&str, &str); 1] = [("aws_disable_bulk_delete", "true")];
 /// How long a request is tried again for by itself; what takes longer is an outage, which the callers wait out.
 const RETRY_MAX: Duration = Duration::from_secs(20);
+
+/// How long one part of an upload may take: two at a time go through a line of 1.5 Mbit/s.
+const PART_MAX: Duration = Duration::from_secs(90);
+/// How long any other request may take. Turns in buckets stand on it: what is begun in one ends within its lease.
+const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// What the environment says, under the names that the clients know.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
@@ -26,33 +34,58 @@ pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
 }
 
-/// The client of a bucket, and the prefix in it that the URL names.
+/// The clients of one bucket.
+pub(crate) struct Clients {
+    /// For all but uploads in parts.
+    pub(crate) requests: Arc<dyn ObjectStore>,
+    /// For uploads in parts.
+    pub(crate) uploads: Arc<dyn ObjectStore>,
+    /// The prefix in the bucket that the URL names.
+    pub(crate) prefix: Path,
+}
+
+/// The clients of a bucket.
 pub(crate) fn open(
     url: &Url,
     settings: impl IntoIterator<Item = (String, String)>,
-) -> Result<(Arc<dyn ObjectStore>, Path), OpenError> {
-    let refused = |source| OpenError::Settings { place: without_credentials(url), source };
+) -> Result<Clients, OpenError> {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let settings: Vec<_> = DEFAULTS.map(owned).into_iter().chain(settings).collect();
     let not_known = || OpenError::Url { url: without_credentials(url) };
     let (scheme, prefix) = ObjectStoreScheme::parse(url).map_err(|_| not_known())?;
+    let client = |longest| client(url, &scheme, &settings, longest);
+    Ok(Clients { requests: client(REQUEST_MAX)?, uploads: client(PART_MAX)?, prefix })
+}
+
+fn client(
+    url: &Url,
+    scheme: &ObjectStoreScheme,
+    settings: &[(String, String)],
+    longest: Duration,
+) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    let refused = |source| OpenError::Settings { place: without_credentials(url), source };
+    let options = ClientOptions::new().with_timeout(longest);
     // Settings that are none of the client's are other programs'.
     macro_rules! built {
         ($builder:ident) => {{
-            let mut builder = $builder::new().with_url(url.as_str()).with_retry(retry());
+            let mut builder = $builder::new()
+                .with_url(url.as_str())
+                .with_retry(retry())
+                .with_client_options(options);
             for (name, value) in settings {
                 if let Ok(key) = name.parse() {
-                    builder = builder.with_config(key, value);
+                    builder = builder.with_config(key, value.clone());
                 }
             }
             Arc::new(builder.build().map_err(refused)?)
         }};
     }
-    let inner: Arc<dyn ObjectStore> = match scheme {
+    Ok(match scheme {
         ObjectStoreScheme::AmazonS3 => built!(AmazonS3Builder),
         ObjectStoreScheme::MicrosoftAzure => built!(MicrosoftAzureBuilder),
         ObjectStoreScheme::GoogleCloudStorage => built!(GoogleCloudStorageBuilder),
-        _ => return Err(not_known()),
-    };
-    Ok((inner, prefix))
+        _ => return Err(OpenError::Url { url: without_credentials(url) }),
+    })
 }
 
 fn retry() -> RetryConfig {

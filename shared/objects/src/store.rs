@@ -31,6 +31,8 @@ const READ_BYTES: usize = 256 << 10;
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<dyn ObjectStore>,
+    /// The same store, by a client that waits longer for a part.
+    pub(crate) uploads: Arc<dyn ObjectStore>,
     prefix: Path,
     place: Arc<str>,
     pub(crate) part_bytes: usize,
@@ -81,8 +83,10 @@ impl Store {
             .map_err(|source| OpenError::Settings { place: url.to_string(), source })?
             .with_fsync(true)
             .with_automatic_cleanup(true);
+        let inner: Arc<dyn ObjectStore> = Arc::new(inner);
         Ok(Store {
-            inner: Arc::new(inner),
+            uploads: Arc::clone(&inner),
+            inner,
             prefix: Path::default(),
             place: url.as_str().into(),
             part_bytes: LOCAL_PART_BYTES,
@@ -99,9 +103,10 @@ impl Store {
         settings: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Store, OpenError> {
         let parsed = Url::parse(url).map_err(|_| OpenError::Url { url: url.to_owned() })?;
-        let (inner, prefix) = remote::open(&parsed, settings)?;
+        let remote::Clients { requests, uploads, prefix } = remote::open(&parsed, settings)?;
         Ok(Store {
-            inner,
+            inner: requests,
+            uploads,
             prefix,
             place: without_credentials(&parsed).into(),
             part_bytes: REMOTE_PART_BYTES,
@@ -127,7 +132,7 @@ impl Store {
     {
         let failed = |source| PutError::Store(self.error("write", name, source));
         let path = self.path(name).map_err(PutError::Store)?;
-        let upload = self.inner.put_multipart(&path).await.map_err(failed)?;
+        let upload = self.uploads.put_multipart(&path).await.map_err(failed)?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, self.part_bytes);
         let mut content = pin!(content);
         let mut size = 0;

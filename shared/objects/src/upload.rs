@@ -108,7 +108,7 @@ impl Upload {
             ..PutMultipartOptions::default()
         };
         let path = self.store.path(&self.name)?;
-        let begun = self.store.inner.put_multipart_opts(&path, options).await;
+        let begun = self.store.uploads.put_multipart_opts(&path, options).await;
         let upload = begun.map_err(|source| self.failed(source))?;
         Ok(Parts { upload, under_way: JoinSet::new() })
     }
