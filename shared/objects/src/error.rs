@@ -1,6 +1,12 @@
 use std::error::Error;
 use std::io;
 
+/// What stores say in the place of an object when there is no bucket. The answer to a look at an object does not.
+const NO_BUCKET: [&str; 2] = ["<Code>NoSuchBucket</Code>", "<Code>ContainerNotFound</Code>"];
+
+/// Who is asked for credentials when the environment has none.
+const METADATA_SERVERS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
+
 /// Why a store can't be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -66,12 +72,33 @@ pub enum StoreError {
         place: String,
         /// What the store said.
         #[source]
-        source: Box<object_store::Error>,
+        source: Said,
+    },
+    /// There is no such bucket.
+    #[error(
+        "there is no bucket (or container) of the name in {place}: make it, or correct the URL"
+    )]
+    NoBucket {
+        /// The store.
+        place: String,
+        /// What the store said.
+        #[source]
+        source: Said,
+    },
+    /// Nothing says as whom to come: the last resort, asking the machine's own cloud, did not help.
+    #[error(
+        "nothing in the environment says who we are to {place}: set {}",
+        credentials(.place).unwrap_or("its credentials")
+    )]
+    Nobody {
+        /// The store.
+        place: String,
+        /// What became of it.
+        #[source]
+        source: Said,
     },
     /// The store does not let us.
-    #[error(
-        "{place} does not let this service {deed} {object}: check its credentials and permissions"
-    )]
+    #[error("{place} does not let this service {deed} {object}: check {}", what_lets_us(.place))]
     Denied {
         /// What was attempted.
         deed: &'static str,
@@ -81,7 +108,7 @@ pub enum StoreError {
         place: String,
         /// What the store said.
         #[source]
-        source: Box<object_store::Error>,
+        source: Said,
     },
     /// The store could not be reached, or failed.
     #[error("could not {deed} {object} in {place}")]
@@ -94,7 +121,7 @@ pub enum StoreError {
         place: String,
         /// What the store said.
         #[source]
-        source: Box<object_store::Error>,
+        source: Said,
     },
     /// The folder of a local store is not there any more.
     #[error("the folder of {place} is gone: is it mounted?")]
@@ -125,6 +152,8 @@ impl StoreError {
         match self {
             StoreError::Gone { .. } | StoreError::Taken { .. } | StoreError::Name { .. } => false,
             StoreError::Full { .. }
+            | StoreError::NoBucket { .. }
+            | StoreError::Nobody { .. }
             | StoreError::Denied { .. }
             | StoreError::Failed { .. }
             | StoreError::Unmounted { .. } => true,
@@ -140,23 +169,51 @@ impl StoreError {
     ) -> Self {
         use object_store::Error as Raw;
         let (object, place) = (object.to_owned(), place.to_owned());
+        let said = Said::of(&source);
         match source {
+            Raw::NotFound { .. } if said.has(&NO_BUCKET) => {
+                StoreError::NoBucket { place, source: said }
+            }
             Raw::NotFound { .. } => StoreError::Gone { object, place },
             Raw::AlreadyExists { .. } | Raw::Precondition { .. } => {
                 StoreError::Taken { object, place }
             }
             Raw::InvalidPath { .. } => StoreError::Name { object },
             source if has_io_kind(&source, is_full_kind) => {
-                StoreError::Full { object, place, source: source.into() }
+                StoreError::Full { object, place, source: said }
             }
+            _ if said.has(&METADATA_SERVERS) => StoreError::Nobody { place, source: said },
             source
                 if matches!(source, Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. })
                     || has_io_kind(&source, |kind| kind == io::ErrorKind::PermissionDenied) =>
             {
-                StoreError::Denied { deed, object, place, source: source.into() }
+                StoreError::Denied { deed, object, place, source: said }
             }
-            source => StoreError::Failed { deed, object, place, source: source.into() },
+            _ => StoreError::Failed { deed, object, place, source: said },
         }
+    }
+}
+
+/// What a store, or the way to it, said: in one line, without what its parts repeat.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(String);
+
+impl Said {
+    fn of(error: &object_store::Error) -> Self {
+        let mut line = error.to_string();
+        for cause in causes(error) {
+            let cause = cause.to_string();
+            if !line.contains(&cause) {
+                line = format!("{line}: {cause}");
+            }
+        }
+        // Bodies of answers have lines of their own.
+        Said(line.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    fn has(&self, any: &[&str]) -> bool {
+        any.iter().any(|text| self.0.contains(text))
     }
 }
 
@@ -177,6 +234,24 @@ pub enum PutError<E: Error + 'static> {
     Store(StoreError),
 }
 
+/// What a person checks who is not let in.
+fn what_lets_us(place: &str) -> String {
+    match credentials(place) {
+        Some(names) => format!("{names}, and what that account may do"),
+        None => "the permissions of the folder, and who this service runs as".to_owned(),
+    }
+}
+
+/// Where a store's clients find out who they are.
+fn credentials(place: &str) -> Option<&'static str> {
+    match place.split_once("://")?.0 {
+        "s3" => Some("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"),
+        "az" => Some("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
+        "gs" => Some("GOOGLE_SERVICE_ACCOUNT, the path of its key"),
+        _ => None,
+    }
+}
+
 fn is_full_kind(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
@@ -185,9 +260,13 @@ fn is_full_kind(kind: io::ErrorKind) -> bool {
 }
 
 fn has_io_kind(error: &object_store::Error, is: impl Fn(io::ErrorKind) -> bool) -> bool {
-    std::iter::successors(error.source(), |error: &&(dyn Error + 'static)| (*error).source())
+    causes(error)
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| is(error.kind()))
+}
+
+fn causes(error: &object_store::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |error: &&(dyn Error + 'static)| (*error).source())
 }
 
 #[cfg(test)]
@@ -208,6 +287,21 @@ mod tests {
         assert!(of_io(io::ErrorKind::StorageFull).is_down());
         assert!(!of_io(io::ErrorKind::TimedOut).is_full());
         assert!(of_io(io::ErrorKind::TimedOut).is_down());
+    }
+
+    #[test]
+    fn what_a_store_said_is_told_once() {
+        let source = io::Error::new(io::ErrorKind::ConnectionRefused, "connection\nrefused");
+        let source = object_store::Error::Generic { store: "S3", source: Box::new(source) };
+        assert_eq!(Said::of(&source).to_string(), "Generic S3 error: connection refused");
+    }
+
+    #[test]
+    fn who_has_no_credentials_is_told_where_they_are_looked_for() {
+        let source = "PUT http://169.254.169.254/latest/api/token: no route to host".into();
+        let source = object_store::Error::Generic { store: "S3", source };
+        let error = StoreError::of("write", "a", "s3://bucket/a", source);
+        assert!(error.is_down() && error.to_string().contains("set AWS_ACCESS_KEY_ID"), "{error}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod store;
 mod unfinished;
 mod upload;
 
-pub use error::{OpenError, PutError, StoreError};
+pub use error::{OpenError, PutError, Said, StoreError};
 pub use record::{Details, Tag};
 pub use store::{Fetched, Object, Store};
 pub use upload::Upload;

@@ -1,5 +1,7 @@
 //! What is asked of a file system, and what its refusals mean.
 
+use std::error::Error;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,21 +18,36 @@ use crate::directory::place::{NoClobber, Standing};
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
 
 /// A thing that a file system, or a bucket, refused.
-#[derive(Debug, thiserror::Error)]
-#[error("could not {doing} {}", path.display())]
+#[derive(Debug)]
 pub struct PlaceError {
     doing: &'static str,
     path: PathBuf,
-    #[source]
     cause: Cause,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 enum Cause {
-    #[error(transparent)]
     FileSystem(io::Error),
-    #[error(transparent)]
+    /// It says itself what was attempted, and at what.
     Bucket(Box<StoreError>),
+}
+
+impl fmt::Display for PlaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::FileSystem(_) => write!(f, "could not {} {}", self.doing, self.path.display()),
+            Cause::Bucket(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl Error for PlaceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::FileSystem(cause) => Some(cause),
+            Cause::Bucket(cause) => cause.source(),
+        }
+    }
 }
 
 /// Whose fault a refusal is.

@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,8 +16,8 @@ use crate::directory::place::{Place as _, Sort, Turn};
 const LEASE: Duration = Duration::from_secs(60);
 /// Who has held a turn for longer does not begin to write: what it begins must end within the lease.
 const HELD_MAX: Duration = Duration::from_secs(30);
-/// How long a turn is waited for: more than one dead holder.
-const WAIT_MAX: Duration = Duration::from_secs(150);
+/// How long a turn is waited for: longer than for a dead holder, and less than a delivery is given for it.
+const WAIT_MAX: Duration = Duration::from_secs(110);
 /// Between two looks at somebody's turn.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Turns of one sort within the process.
@@ -95,8 +96,8 @@ fn taken(bucket: &Bucket, lock: &Path) -> Result<Instant, PlaceError> {
             },
         }
         if began.elapsed() > WAIT_MAX {
-            let (object, place) = (name.to_owned(), bucket.url().to_owned());
-            return Err(failed(StoreError::Taken { object, place }));
+            let held = io::Error::other("another worker has it, and does not give it back");
+            return Err(PlaceError::new("wait for", lock, held));
         }
         thread::sleep(LOOK_AGAIN);
     }
