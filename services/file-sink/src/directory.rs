@@ -128,6 +128,7 @@ impl Directory {
             }
             bucket.check(&layout)?;
         }
+        bucket.check_class(&layout)?;
         Directory::of(layout, Arc::new(bucket), rules, known, &[])
     }
 
@@ -177,7 +178,9 @@ impl Directory {
     /// # Errors
     /// When it can't be used.
     pub fn check_bucket(bucket: &Bucket) -> Result<NoClobber, DirectoryError> {
-        bucket.check(&Layout::of_bucket(bucket.url())).map(|()| bucket.no_clobber())
+        let layout = Layout::of_bucket(bucket.url());
+        bucket.check(&layout)?;
+        bucket.check_class(&layout).map(|()| bucket.no_clobber())
     }
 
     /// The same, with or without a small file beside each that an auditor's tools can check it by.

@@ -14,7 +14,8 @@ use crate::{Directory, Found, LedgerError, ReconcileError, WithoutIdentity, wiri
 /// Findings that wait to be told.
 const WAITING_MAX: usize = 256;
 
-/// Opens a destination that exists, and compares its files with its ledger, byte for byte, and its ledger with the log.
+/// Opens a destination that exists, and compares its files with its ledger, byte for byte (in a bucket by the digest that
+/// was written with each object, where it has one), and its ledger with the log.
 /// Each difference is told as it is found; says how many artifacts were looked at.
 ///
 /// # Errors

@@ -22,22 +22,34 @@ pub(crate) fn arguments(port: u16) -> Vec<String> {
     fixed.into_iter().chain(["127.0.0.1", "--blobPort", &port]).map(str::to_owned).collect()
 }
 
-pub(crate) fn bucket(port: u16, name: &str) -> Bucket {
+/// Asks it, as the account that it knows; with at most one parameter.
+pub(crate) fn ask(
+    port: u16,
+    method: &str,
+    resource: &str,
+    parameter: Option<(&str, &str)>,
+) -> String {
     let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let (signed, query) = parameter
+        .map(|(name, value)| (format!("\n{name}:{value}"), format!("?{name}={value}")))
+        .unwrap_or_default();
     let signed = format!(
-        "PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{VERSION}\n/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
+        "{method}\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{VERSION}\n/{ACCOUNT}/{ACCOUNT}{resource}{signed}"
     );
     let key = STANDARD.decode(KEY).expect("the manual's key is base64");
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
     let signature = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
-    let answer = request(
+    request(
         port,
+        &format!("{method} /{ACCOUNT}{resource}{query}"),
         &format!(
-            "PUT /{ACCOUNT}/{name}?restype=container HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\n\
-             x-ms-date: {date}\r\nx-ms-version: {VERSION}\r\nAuthorization: SharedKey {ACCOUNT}:{signature}\r\n\
-             Connection: close\r\n\r\n"
+            "x-ms-date: {date}\r\nx-ms-version: {VERSION}\r\nAuthorization: SharedKey {ACCOUNT}:{signature}\r\n"
         ),
-    );
+    )
+}
+
+pub(crate) fn bucket(port: u16, name: &str) -> Bucket {
+    let answer = ask(port, "PUT", &format!("/{name}"), Some(("restype", "container")));
     assert!(answer.contains(" 201 "), "{answer}");
     let settings = [
         ("azure_storage_account_name", ACCOUNT.to_owned()),

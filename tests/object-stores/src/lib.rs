@@ -11,8 +11,11 @@
 //! (durability, speed); use outside tests.
 
 mod azure;
+mod gate;
 mod process;
 mod s3;
+
+pub use gate::{Gate, Way};
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -79,20 +82,54 @@ impl StandIn {
         }
     }
 
+    /// The status and the headers of an object below the bucket's prefix, in small letters.
+    pub fn head(&self, bucket: &Bucket, name: &str) -> String {
+        let (_, place) = bucket.url.split_once("://").expect("it is a URL");
+        match self.sort {
+            Sort::S3 => s3::ask(self.port, "HEAD", &format!("/{place}/{name}")),
+            Sort::Azure => azure::ask(self.port, "HEAD", &format!("/{place}/{name}"), None),
+        }
+        .to_ascii_lowercase()
+    }
+
+    /// How many uploads in parts were begun in a bucket and neither completed nor aborted. Of Azure nobody can tell.
+    pub fn unfinished(&self, bucket: &Bucket) -> Option<usize> {
+        let (_, place) = bucket.url.split_once("://").expect("it is a URL");
+        let name = place.split('/').next().unwrap_or_default();
+        match self.sort {
+            Sort::S3 => {
+                let listed = s3::ask(self.port, "GET", &format!("/{name}?uploads"));
+                Some(listed.matches("<Upload>").count())
+            }
+            Sort::Azure => None,
+        }
+    }
+
+    /// A storage class that it knows and that is not the one that it takes by itself.
+    pub fn storage_class(&self) -> &'static str {
+        match self.sort {
+            Sort::S3 => "STANDARD_IA",
+            Sort::Azure => "Cool",
+        }
+    }
+
     /// Its process, to be looked at.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 }
 
-/// Sends a request and reads the first line of its answer.
-fn request(port: u16, head: &str) -> String {
-    use std::io::{BufRead as _, BufReader, Write as _};
+/// Sends a request without a body, with these headers beside the necessary ones, and reads all of its answer.
+fn request(port: u16, line: &str, headers: &str) -> String {
+    use std::io::{Read as _, Write as _};
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the stand-in listens");
+    let head = format!(
+        "{line} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n"
+    );
     stream.write_all(head.as_bytes()).expect("it takes a request");
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).expect("it answers");
-    line
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers in text");
+    answer
 }
 
 /// The program that a variable names, or that is found in the tools folder, or on the PATH.

@@ -10,13 +10,16 @@ pub(crate) fn arguments(port: u16) -> Vec<String> {
     ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned).to_vec()
 }
 
+/// It minds that requests are signed, and not how.
+const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=test/20261128/us-east-1/s3/aws4_request, SignedHeaders=host, \
+                      Signature=0\r\n";
+
+pub(crate) fn ask(port: u16, method: &str, resource: &str) -> String {
+    request(port, &format!("{method} {resource}"), SIGNED)
+}
+
 pub(crate) fn bucket(port: u16, name: &str) -> Bucket {
-    let answer = request(
-        port,
-        &format!(
-            "PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        ),
-    );
+    let answer = ask(port, "PUT", &format!("/{name}"));
     assert!(answer.contains(" 200 "), "{answer}");
     let settings = [
         ("aws_endpoint", format!("http://127.0.0.1:{port}")),

@@ -59,6 +59,24 @@ impl Bucket {
         }
     }
 
+    /// Whether it takes files of the storage class that the settings name: each delivery would fail by itself otherwise.
+    pub(crate) fn check_class(&self, layout: &Layout) -> Result<(), DirectoryError> {
+        let Some(class) = &self.0.storage_class else { return Ok(()) };
+        let trial = layout.ledger().join(format!("class-{}", self.0.id));
+        let details = Details { storage_class: Some(class.clone()), ..Details::default() };
+        let tried = self.name(&trial).and_then(|name| {
+            let failed = |cause| PlaceError::of_bucket("write", &trial, cause);
+            let mut upload = self.0.store.upload(name, details, 0).map_err(failed)?;
+            self.wait(upload.complete(name, false)).map_err(failed)
+        });
+        let removed = self.remove(&trial);
+        tried.and(removed).map_err(|cause| DirectoryError::StorageClass {
+            root: layout.shown().to_owned(),
+            class: class.clone(),
+            cause,
+        })
+    }
+
     fn tried(&self, trial: &Path) -> Result<bool, PlaceError> {
         if !self.create(trial, b"1", false)? || self.create(trial, b"2", false)? {
             return Ok(false);
@@ -156,15 +174,14 @@ impl Place for Bucket {
     fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError> {
         let mut listed = self.0.store.list("");
         let ledger = format!("{}/", domain::RelativePath::LEDGER);
-        self.wait(async {
-            while let Some(object) = listed.try_next().await? {
-                if !object.name.starts_with(&ledger) {
-                    tell(object.name);
-                }
+        let failed = |cause| PlaceError::of_bucket("list", Path::new(self.url()), cause);
+        // Who is told may block, which nothing may that is waited for.
+        while let Some(object) = self.wait(listed.try_next()).map_err(failed)? {
+            if !object.name.starts_with(&ledger) {
+                tell(object.name);
             }
-            Ok(())
-        })
-        .map_err(|cause| PlaceError::of_bucket("list", Path::new(self.url()), cause))
+        }
+        Ok(())
     }
 
     fn look(&self, file: &Path) -> Result<Standing, PlaceError> {

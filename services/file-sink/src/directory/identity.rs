@@ -67,6 +67,17 @@ pub enum DirectoryError {
         /// Its URL.
         root: PathBuf,
     },
+    /// A bucket that takes no files of the storage class that the settings name.
+    #[error("{} takes no files of the storage class {class:?}: correct `storage_class`", root.display())]
+    StorageClass {
+        /// Its URL.
+        root: PathBuf,
+        /// The storage class.
+        class: String,
+        /// What it said.
+        #[source]
+        cause: PlaceError,
+    },
     /// The place refuses.
     #[error("the destination can't be used")]
     Disk(#[source] PlaceError),
