@@ -23,7 +23,7 @@
 //!
 //! **Absent on purpose.** A search of the directory for what is there (the ledger says it), deleting anything that we
 //! did not write, and making the destination's own directory: one that is missing is a share that isn't mounted.
-//! Copies within a bucket: what is staged in the destination's own bucket is read and written like anything else.
+//! Copies within a bucket: staging lies in a folder, as the settings have it.
 
 mod directory;
 mod entry;

@@ -1,15 +1,18 @@
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use domain::Digest;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use objects::{Details, Store, StoreError, Upload};
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use crate::directory::delivery::Wanted;
-use crate::directory::disk::PlaceError;
+use crate::directory::disk::{BLOCK_BYTES, PlaceError};
 use crate::directory::identity::DirectoryError;
 use crate::directory::layout::{Key, Layout};
 use crate::directory::place::{NoClobber, Place, Sort, Standing, Turn, Writing};
@@ -20,6 +23,8 @@ use turns::Turns;
 
 /// What a file's digest is written down as, with the file.
 const DIGEST: &str = "sha256";
+/// Records that are read at a time: each takes a trip to the store and back.
+const READS_MAX: usize = 16;
 
 /// A bucket, or what lies below a prefix in one. Its files are written once, under their names, and can be seen when
 /// they are whole; its ledger stands on conditional writes.
@@ -102,6 +107,12 @@ impl Bucket {
         })
     }
 
+    async fn record(&self, record: &Path) -> Result<Option<Vec<u8>>, PlaceError> {
+        let read = self.0.store.read_record(self.name(record)?).await;
+        read.map(|found| found.map(|(bytes, _)| bytes.into()))
+            .map_err(|cause| PlaceError::of_bucket("read", record, cause))
+    }
+
     fn digest_read(&self, name: &str) -> Result<Option<Digest>, StoreError> {
         self.wait(async {
             let mut stream = match self.0.store.get(name).await {
@@ -132,9 +143,12 @@ impl Place for Bucket {
     }
 
     fn read(&self, record: &Path) -> Result<Option<Vec<u8>>, PlaceError> {
-        let read = self.wait(self.0.store.read_record(self.name(record)?));
-        read.map(|found| found.map(|(bytes, _)| bytes.into()))
-            .map_err(|cause| PlaceError::of_bucket("read", record, cause))
+        self.wait(self.record(record))
+    }
+
+    fn read_all(&self, records: &[PathBuf]) -> Vec<Result<Option<Vec<u8>>, PlaceError>> {
+        let reads = stream::iter(records).map(|record| self.record(record));
+        self.wait(reads.buffered(READS_MAX).collect())
     }
 
     fn create(&self, record: &Path, bytes: &[u8], _durably: bool) -> Result<bool, PlaceError> {
@@ -270,6 +284,28 @@ impl Uploading {
 }
 
 impl Writing for Uploading {
+    /// Each byte is read once and hashed once; parts are on their way meanwhile.
+    fn copy(
+        &mut self,
+        from: &mut File,
+        progress: &AtomicU64,
+    ) -> Result<Option<(u64, Digest)>, PlaceError> {
+        let mut hasher = Sha256::new();
+        let mut size = 0;
+        loop {
+            let mut block = Vec::with_capacity(BLOCK_BYTES);
+            let read = from.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block);
+            read.map_err(|cause| PlaceError::new("read what is staged for", &self.file, cause))?;
+            if block.is_empty() {
+                return Ok(Some((size, Digest::finish(hasher))));
+            }
+            hasher.update(&block);
+            size += block.len() as u64;
+            self.append(block.into())?;
+            progress.store(size, Ordering::Relaxed);
+        }
+    }
+
     fn append(&mut self, piece: Bytes) -> Result<(), PlaceError> {
         let bucket = self.bucket.clone();
         let appended = bucket.wait(self.upload().append(piece));

@@ -171,10 +171,11 @@ impl Ledger {
             let directory = entries.join(shard);
             match place.names(&directory) {
                 Err(error) => vec![Err(LedgerError::Disk(error))],
-                Ok(names) => names
-                    .into_iter()
-                    .filter_map(|name| read(place.as_ref(), &directory.join(name)).transpose())
-                    .collect(),
+                Ok(names) => {
+                    let paths: Vec<_> = names.iter().map(|name| directory.join(name)).collect();
+                    let records = paths.iter().zip(place.read_all(&paths));
+                    records.filter_map(|(path, record)| said(path, record).transpose()).collect()
+                }
             }
         }))
     }
@@ -198,7 +199,15 @@ struct Version {
 
 /// Reads a record, if there is one: its last whole line.
 fn read<T: DeserializeOwned>(place: &dyn Place, path: &Path) -> Result<Option<T>, LedgerError> {
-    let Some(bytes) = place.read(path).map_err(LedgerError::Disk)? else { return Ok(None) };
+    said(path, place.read(path))
+}
+
+/// What a record says that was read.
+fn said<T: DeserializeOwned>(
+    path: &Path,
+    read: Result<Option<Vec<u8>>, PlaceError>,
+) -> Result<Option<T>, LedgerError> {
+    let Some(bytes) = read.map_err(LedgerError::Disk)? else { return Ok(None) };
     // What was not flushed before a loss of power may be there cut short, or without its bytes: then it ends no line.
     // Nothing was placed by it, for that comes after the flush.
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').rev();

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
@@ -25,6 +25,11 @@ pub(crate) trait Place: Debug + Send + Sync {
 
     /// Reads a record, if there is one.
     fn read(&self, record: &Path) -> Result<Option<Vec<u8>>, PlaceError>;
+
+    /// Reads many records, in their order.
+    fn read_all(&self, records: &[PathBuf]) -> Vec<Result<Option<Vec<u8>>, PlaceError>> {
+        records.iter().map(|record| self.read(record)).collect()
+    }
 
     /// Makes a record that is not there yet, whole; says whether. `durably`: it survives a loss of power.
     fn create(&self, record: &Path, bytes: &[u8], durably: bool) -> Result<bool, PlaceError>;
