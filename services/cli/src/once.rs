@@ -9,7 +9,7 @@ use appliance::Clients;
 use domain::facts::Deed;
 use queue::{Log, StreamState};
 use service::{Health, Started, State};
-use settings::Settings;
+use settings::{Settings, Target};
 
 use crate::table::table;
 
@@ -33,7 +33,7 @@ pub(crate) async fn once(
 ) -> anyhow::Result<()> {
     let before = before(&log.streams().await?);
     let swept = poller::run_once(settings, log, clients, &started.stop).await?;
-    drained(log, started, &before).await?;
+    drained(settings, log, started, &before).await?;
     summary(log, &before).await?;
     let failed: Vec<_> = swept.runs.iter().filter(|run| run.failure.is_some()).collect();
     for run in &failed {
@@ -56,7 +56,14 @@ fn before(streams: &[StreamState]) -> Before {
 
 /// Waits until nothing waits on any route, twice in a row with nothing new between. What the appliance does not have yet,
 /// and is asked for again in an hour or later, is left to the next run.
-async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Result<()> {
+///
+/// A destination that is not open yet has no routes, and would seem to want nothing.
+async fn drained(
+    settings: &Settings,
+    log: &Log,
+    started: &Started,
+    before: &Before,
+) -> anyhow::Result<()> {
     let mut quiet_at = None;
     let mut told = tokio::time::Instant::now() - TELL_EVERY;
     while !started.stop.is_cancelled() {
@@ -82,12 +89,28 @@ async fn drained(log: &Log, started: &Started, before: &Before) -> anyhow::Resul
                 }
                 return Ok(());
             }
-            (0, _) => quiet_at = Some(position),
+            (0, _) if are_open(settings, &started.health) => quiet_at = Some(position),
             _ => quiet_at = None,
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     bail!("stopped before everything was delivered; start again to go on where it stopped")
+}
+
+/// Whether every destination to which anything is transferred has its routes, and works.
+fn are_open(settings: &Settings, health: &Health) -> bool {
+    let components = health.components();
+    let is_ready =
+        |name: String| components.iter().any(|one| one.name == name && one.state == State::Ready);
+    settings
+        .destinations
+        .iter()
+        .filter(|destination| !settings.sites_of_destination(&destination.label).is_empty())
+        .map(|destination| match &destination.target {
+            Target::Files(_) => file_sink::component(destination),
+            Target::Sql(_) => sql_sink::component(destination),
+        })
+        .all(is_ready)
 }
 
 fn tell(streams: &[StreamState], before: &Before, waiting: u64, health: &Health) {

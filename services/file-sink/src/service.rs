@@ -88,7 +88,7 @@ pub async fn run(
         let (log, staging, health, stop) =
             (log.clone(), staging.clone(), health.clone(), stop.clone());
         runs.spawn(async move {
-            let component = health.component(format!("file-sink of {}", destination.label));
+            let component = health.component(component(&destination));
             loop {
                 let opening = opened(&log, &destination, &target, &component);
                 let directory = tokio::select! {
@@ -117,6 +117,11 @@ pub async fn run(
         }
     }
     first_error.map_or(Ok(()), Err)
+}
+
+/// The name of a destination's part of the health: ready when its routes are there and it can be delivered to.
+pub fn component(destination: &Destination) -> String {
+    format!("file-sink of {}", destination.label)
 }
 
 /// A directory that holds a revision which the log has not given yet tells that the log was set back.

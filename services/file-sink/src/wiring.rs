@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::naming::Naming;
 use crate::reconcile::compare;
 use crate::streaming::blocking;
-use crate::{Bucket, Directory, DirectoryError, FileSink, Rules, WithoutIdentity};
+use crate::{Bucket, Directory, DirectoryError, FileSink, Rules, WithoutIdentity, component};
 
 /// Opens the directory or bucket of a destination.
 ///
@@ -66,7 +66,7 @@ pub async fn run(
         ..RunnerOptions::slots(destination.workers)
     };
     let runner = Runner::new(log.clone(), sink, routes, options);
-    let component = health.component(format!("file-sink of {}", destination.label));
+    let component = health.component(component(destination));
     tokio::spawn(component.follow(runner.state(), RunnerState::reason));
     let (follower, adder, stopped) = (log.clone(), runner.adder(), stop.clone());
     tokio::spawn(async move {

@@ -37,5 +37,5 @@ mod worker;
 pub use migrate::{MigrateError, check, migrate};
 pub use reconcile::{ReconcileError, reconcile};
 pub use verify::verify;
-pub use wiring::{SqlSinkError, run, standalone};
+pub use wiring::{SqlSinkError, component, run, standalone};
 pub use worker::{SqlSink, WorkError};

@@ -72,6 +72,11 @@ pub fn standalone() -> ExitCode {
     })
 }
 
+/// The name of a destination's part of the health: ready when its routes are there and it can be delivered to.
+pub fn component(destination: &Destination) -> String {
+    format!("database {}", destination.label)
+}
+
 /// What the sinks of all destinations share.
 struct House {
     settings: Settings,
@@ -152,7 +157,7 @@ async fn deliver_to<S: Store, F: Future<Output = Result<S, StoreError>>>(
     target: &SqlTarget,
     open: impl Fn() -> F,
 ) -> Result<(), SqlSinkError> {
-    let component = house.health.component(format!("database {}", destination.label));
+    let component = house.health.component(component(destination));
     while let Some(opened) = opened(house, destination, &component, &open).await {
         match serve(house, component.clone(), destination, target, opened).await? {
             Served::Replaced => {}

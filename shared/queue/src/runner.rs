@@ -61,6 +61,8 @@ impl RunnerOptions {
 /// Whether a runner works, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunnerState {
+    /// Its routes need not be there yet.
+    Starting,
     /// It takes messages.
     Working,
     /// What its worker depends on does not answer; it probes.
@@ -71,6 +73,7 @@ impl RunnerState {
     /// Why it does not work; `None` while it does.
     pub fn reason(&self) -> Option<&str> {
         match self {
+            RunnerState::Starting => Some("is starting"),
             RunnerState::Working => None,
             RunnerState::Down(reason) => Some(reason),
         }
@@ -155,7 +158,7 @@ impl<W: Worker> Runner<W> {
         let shared = Shared {
             log,
             worker,
-            state: watch::Sender::new(RunnerState::Working),
+            state: watch::Sender::new(RunnerState::Starting),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             fatal: Mutex::new(None),
@@ -193,6 +196,7 @@ impl<W: Worker> Runner<W> {
             let puller = shared.log.puller(&route).await;
             pullers.push((route, puller.map_err(|cause| RunError::Route { cause })?));
         }
+        shared.state.send_replace(RunnerState::Working);
         let _when_dropped = (shared.stop.clone().drop_guard(), shared.cut.clone().drop_guard());
         let jobs = TaskTracker::new();
         let mut loops = JoinSet::new();

@@ -166,8 +166,13 @@ impl Program {
             pid.expect("a process has an id"),
             rustix::process::Signal::TERM,
         );
+        self.ended().await
+    }
+
+    /// Waits until it ends by itself, and returns whether it did so well.
+    pub async fn ended(&mut self) -> bool {
         let ended =
-            until("the program has stopped", async || self.child.try_wait().ok().flatten()).await;
+            until("the program has ended", async || self.child.try_wait().ok().flatten()).await;
         ended.success()
     }
 }

@@ -1,7 +1,7 @@
 //! What can't succeed is told, and holds up nothing else; what is down is waited for.
 
 use appliance_simulator::{ErrorPlace, Fault};
-use end_to_end::{Arrived, Rig, SettingsFile, until};
+use end_to_end::{Arrived, Destinations, Rig, SettingsFile, rows_of, until};
 use nats_server::NatsServer;
 use queue::{Log, LogOptions};
 
@@ -84,6 +84,32 @@ async fn a_destination_that_is_away_is_waited_for_and_nothing_is_given_up() {
     })
     .await;
     assert!(up.stop().await, "it stops in good order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_run_waits_for_a_destination_that_is_not_open_yet_and_fills_it() {
+    let rig = Rig::new(SESSIONS).await;
+    let databases = |sqlite: &[&'static str]| SettingsFile {
+        files_of_all_kinds: false,
+        destinations: Destinations { sqlite: sqlite.to_vec(), ..Destinations::default() },
+        ..SettingsFile::default()
+    };
+    rig.settle(&databases(&["sessions.db"]));
+    rig.once().await;
+    // It has no routes before it is opened, so nothing waits for it.
+    let held = rusqlite::Connection::open(rig.path("second.db")).expect("a file");
+    held.execute_batch("BEGIN EXCLUSIVE").expect("nobody else has it");
+    rig.settle(&databases(&["sessions.db", "second.db"]));
+    let mut once = rig.start("sluice", &["up", "--once"]);
+    until("it has said more than once what it waits for", async || {
+        let told = rig.logged("sluice").matches("database second is waited for").count();
+        (told > 1).then_some(())
+    })
+    .await;
+    held.execute_batch("ROLLBACK").expect("it is ours");
+    assert!(once.ended().await, "{}", rig.logged("sluice"));
+    let first = rows_of(&rig.path("sessions.db")).await;
+    assert_eq!(rows_of(&rig.path("second.db")).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
