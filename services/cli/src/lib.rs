@@ -22,6 +22,7 @@ mod migrate;
 mod once;
 mod reconcile;
 mod replay;
+mod routes;
 mod status;
 mod table;
 mod up;

@@ -11,6 +11,7 @@ use queue::{Log, StreamState};
 use service::{Health, Started, State};
 use settings::{Settings, Target};
 
+use crate::routes::Followed;
 use crate::table::table;
 
 /// How often progress is looked at.
@@ -57,7 +58,8 @@ fn before(streams: &[StreamState]) -> Before {
 /// Waits until nothing waits on any route, twice in a row with nothing new between. What the appliance does not have yet,
 /// and is asked for again in an hour or later, is left to the next run.
 ///
-/// A destination that is not open yet has no routes, and would seem to want nothing.
+/// A destination that is not open yet has no routes, and would seem to want nothing; one that the settings no longer name
+/// has routes that nobody follows.
 async fn drained(
     settings: &Settings,
     log: &Log,
@@ -68,7 +70,9 @@ async fn drained(
     let mut told = tokio::time::Instant::now() - TELL_EVERY;
     while !started.stop.is_cancelled() {
         let streams = log.streams().await?;
-        let routes = log.routes().await?;
+        let mut routes = log.routes().await?;
+        let followed = Followed::of(settings, &log.known_destinations().await?);
+        routes.retain(|route| followed.holds(&route.name));
         let position = (streams[0].last, streams[1].last);
         let mut waiting = 0;
         for route in &routes {

@@ -9,6 +9,7 @@ use settings::{Settings, Target};
 
 use crate::data_dir::connect;
 use crate::replay::line;
+use crate::routes;
 use crate::table::{plain, table};
 
 /// What a subject of a stream takes of the server's memory, measured with nats-server 2.15.1.
@@ -107,17 +108,12 @@ fn destinations(settings: &Settings, known: &[KnownDestination], routes: &[Route
 }
 
 /// Routes that belong to a destination which the settings do not name any more.
-fn abandoned_routes(settings: &Settings, known: &[KnownDestination], routes: &[RouteState]) {
-    // One that was moved or got another identity has left its old one behind.
-    let latest = |one: &&KnownDestination| {
-        !known.iter().any(|other| other.label == one.label && other.seen_at > one.seen_at)
-    };
-    let named = |known: &&KnownDestination| settings.destination(&known.label).is_some();
-    let current: Vec<_> =
-        known.iter().filter(named).filter(latest).map(|known| known.id.as_str()).collect();
+fn abandoned_routes(settings: &Settings, known: &[KnownDestination], states: &[RouteState]) {
+    let current = routes::current(settings, known);
     let delivers = |route: &&RouteState| route.name.contains("deliver-");
-    let orphan = |route: &&RouteState| !current.iter().any(|id| route.name.contains(id));
-    let rows: Vec<_> = routes
+    let orphan =
+        |route: &&RouteState| !current.iter().any(|known| route.name.contains(known.id.as_str()));
+    let rows: Vec<_> = states
         .iter()
         .filter(delivers)
         .filter(orphan)

@@ -141,13 +141,8 @@ async fn expiring(log: Log, staging: Staging, settings: Settings, stop: Cancella
 }
 
 /// The routes of one site, in two runners: small answers, and large files that take a download slot each.
-///
-/// Without the report nobody knows the recordings, so a transfer of recordings alone opens the report's route too.
 fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec<Route>, usize)> {
-    let mut kinds = settings.kinds_of_site(&site.host);
-    let reports: Vec<Kind> =
-        kinds.iter().filter_map(|kind| kind.family()).map(domain::Family::report).collect();
-    kinds.extend(reports);
+    let kinds = settings.kinds_to_fetch(&site.host);
     if kinds.is_empty() {
         return Vec::new();
     }

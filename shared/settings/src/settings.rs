@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
-use domain::{Digest, Kind, SiteHost};
+use domain::{Digest, Family, Kind, SiteHost};
 
 use crate::{Destination, Events, Log, Problem, Retry, Schedule, Service, Site, Staging, Transfer};
 
@@ -68,6 +68,16 @@ impl Settings {
             .filter(|(_, transfer)| transfer.site == *site)
             .flat_map(|(_, transfer)| transfer.kinds.iter().copied())
             .collect()
+    }
+
+    /// What is fetched of this site: without the report nobody knows the recordings, so a transfer of recordings alone
+    /// asks for the report, too.
+    pub fn kinds_to_fetch(&self, site: &SiteHost) -> BTreeSet<Kind> {
+        let mut kinds = self.kinds_of_site(site);
+        let reports: Vec<Kind> =
+            kinds.iter().filter_map(|kind| kind.family()).map(Family::report).collect();
+        kinds.extend(reports);
+        kinds
     }
 
     /// What any transfer brings from this site to this destination.

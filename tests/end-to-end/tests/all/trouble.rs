@@ -5,7 +5,17 @@ use end_to_end::{Arrived, Destinations, Rig, SettingsFile, rows_of, until};
 use nats_server::NatsServer;
 use queue::{Log, LogOptions};
 
+use crate::replay::Rows;
+
 const SESSIONS: u64 = 15;
+
+fn databases(sqlite: &[&'static str]) -> SettingsFile {
+    SettingsFile {
+        files_of_all_kinds: false,
+        destinations: Destinations { sqlite: sqlite.to_vec(), ..Destinations::default() },
+        ..SettingsFile::default()
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_succeed_is_a_dead_letter_with_its_reason_and_all_else_arrives() {
@@ -89,11 +99,6 @@ async fn a_destination_that_is_away_is_waited_for_and_nothing_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_run_waits_for_a_destination_that_is_not_open_yet_and_fills_it() {
     let rig = Rig::new(SESSIONS).await;
-    let databases = |sqlite: &[&'static str]| SettingsFile {
-        files_of_all_kinds: false,
-        destinations: Destinations { sqlite: sqlite.to_vec(), ..Destinations::default() },
-        ..SettingsFile::default()
-    };
     rig.settle(&databases(&["sessions.db"]));
     rig.once().await;
     // It has no routes before it is opened, so nothing waits for it.
@@ -110,6 +115,22 @@ async fn a_single_run_waits_for_a_destination_that_is_not_open_yet_and_fills_it(
     assert!(once.ended().await, "{}", rig.logged("sluice"));
     let first = rows_of(&rig.path("sessions.db")).await;
     assert_eq!(rows_of(&rig.path("second.db")).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_run_does_not_wait_for_a_destination_that_the_settings_no_longer_name() {
+    let rig = Rig::new(SESSIONS).await;
+    rig.settle(&databases(&["sessions.db", "second.db"]));
+    rig.once().await;
+    rig.settle(&databases(&["sessions.db"]));
+    rig.sites[0].add_sessions(1);
+    rig.sites[0].advance_clock(120);
+    let mut once = rig.start("sluice", &["up", "--once"]);
+    assert!(once.ended().await, "{}", rig.logged("sluice"));
+    let count = |rows: Rows| rows[0].1.len();
+    let first = rows_of(&rig.path("sessions.db")).await;
+    assert_eq!(count(first), 2 * SESSIONS as usize + 1);
+    assert_eq!(count(rows_of(&rig.path("second.db")).await), 2 * SESSIONS as usize);
 }
 
 #[tokio::test(flavor = "multi_thread")]
