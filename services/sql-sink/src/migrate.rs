@@ -4,6 +4,9 @@ use settings::{SqlEngine, SqlTarget, UnresolvedSecret};
 
 use crate::store::{Migrate, Schema, SchemaReport, SqlServer, Sqlite, Store as _, StoreError};
 
+/// What a check writes, and takes back.
+const REHEARSED_BYTES: u64 = 1024 * 1024;
+
 /// Why a schema was not planned, made or tried.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -41,7 +44,7 @@ pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
     }
     let steps: Vec<String> = report.steps.into_iter().map(|step| step.what).collect();
     match (steps.is_empty(), target.migrate_at_start) {
-        // Opening it changes nothing more, but tries the rights.
+        // Opening it changes nothing more, but tries the rights; what is written after that is taken back.
         (true, _) => {
             opened(target).await.map_err(MigrateError::Store)?;
             Ok(format!("{place} can be written, and its schema is up to date"))
@@ -58,10 +61,12 @@ pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
 
 async fn opened(target: &SqlTarget) -> Result<(), StoreError> {
     match &target.engine {
-        SqlEngine::Sqlite { path } => Sqlite::open_with(path, Schema::AsItIs).await?.probe().await,
+        SqlEngine::Sqlite { path } => {
+            Sqlite::open_with(path, Schema::AsItIs).await?.rehearse(REHEARSED_BYTES).await
+        }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().expect("it was read to plan with");
-            SqlServer::open_with(connection, Schema::AsItIs).await?.probe().await
+            SqlServer::open_with(connection, Schema::AsItIs).await?.rehearse(REHEARSED_BYTES).await
         }
     }
 }

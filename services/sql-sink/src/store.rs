@@ -140,6 +140,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the database answers and is still the one that was opened.
     fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Writes about this many bytes and takes them back: whether there is room and a right to write. A database that is
+    /// full or read-only can be read.
+    fn rehearse(&self, bytes: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// All rows of a table, ascending by id.
     fn rows(
         &self,

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -23,6 +24,9 @@ const READ: Duration = Duration::from_secs(120);
 /// The longest that one transaction may take, waiting for its turn and being tried again included.
 const COMMIT: Duration = Duration::from_secs(600);
 
+/// What a database may write for each byte of a report: rows, indexes, and all of it in its own log.
+const WRITTEN_FOR_READ: u64 = 2;
+
 /// The worker that delivers to one database.
 #[derive(Debug)]
 pub struct SqlSink<S> {
@@ -32,6 +36,8 @@ pub struct SqlSink<S> {
     progress: Progress,
     store_system_information: bool,
     limits: Limits,
+    /// Bytes of reports that met a database which is down: so much has to go through before it counts as back.
+    unwritten: AtomicU64,
 }
 
 /// Why one message was not delivered.
@@ -96,7 +102,8 @@ impl<S: Store> SqlSink<S> {
         let store = Arc::new(store);
         let progress = Progress::new(log.clone());
         let limits = Limits::default();
-        SqlSink { store, log, staging, progress, store_system_information, limits }
+        let unwritten = AtomicU64::new(0);
+        SqlSink { store, log, staging, progress, store_system_information, limits, unwritten }
     }
 
     /// The store that it delivers to.
@@ -134,12 +141,17 @@ impl<S: Store> SqlSink<S> {
         batch: &mut Batch,
         outcomes: &mut [Option<Outcome>],
     ) -> Result<(), Failure> {
-        let Batch { places, incoming, .. } = std::mem::take(batch);
+        let Batch { places, incoming, bytes } = std::mem::take(batch);
         if incoming.is_empty() {
             return Ok(());
         }
         self.progress.before(&*self.store, &incoming).await?;
-        let written = self.store.write(&incoming).await.map_err(unwritten)?;
+        let written = self.store.write(&incoming).await.map_err(|error| {
+            if error.recourse() == Recourse::Down {
+                self.unwritten.fetch_max(bytes, Ordering::Relaxed);
+            }
+            unwritten(error)
+        })?;
         self.progress.after(&*self.store, &incoming).await?;
         for ((place, incoming), written) in places.into_iter().zip(incoming).zip(written) {
             outcomes[place] = Some(Ok(self.done(&incoming, written)));
@@ -207,8 +219,13 @@ impl<S: Store> Worker for SqlSink<S> {
         Ok(outcomes.into_iter().map(settled).collect())
     }
 
+    /// A database that is full or read-only can be read: a probe that wrote nothing would be followed by the same batch
+    /// again and again, until its messages were taken for the reason.
     async fn probe(&self) -> Result<(), Failure> {
         self.store.probe().await.map_err(unwritten)?;
+        let bytes = self.unwritten.load(Ordering::Relaxed).saturating_mul(WRITTEN_FOR_READ);
+        self.store.rehearse(bytes).await.map_err(unwritten)?;
+        self.unwritten.store(0, Ordering::Relaxed);
         self.progress.all(&*self.store).await?;
         self.staging.probe().await.map_err(|cause| Failure::Down(cause.into()))
     }

@@ -1,5 +1,6 @@
 //! The worker, with a real log and a real staging, delivering to SQLite.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -223,6 +224,42 @@ async fn a_database_that_fails_is_an_outage_and_nobodys_fault() {
     other.execute("UPDATE sluice_database SET id = ?1", [id]).expect("a statement");
     house.sink.probe().await.expect("it is back");
     assert_eq!(house.notes(&[task]).await, ["inserted"]);
+}
+
+/// Sets which version of the format a program must know to write the file; it may be read all the same.
+fn set_write_version(path: &Path, version: u8) {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::OpenOptions::new().write(true).open(path).expect("a file");
+    file.write_all_at(&[version], 18).expect("a file that is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_can_be_read_only_is_down_until_it_can_be_written() {
+    let house = House::build().await;
+    let first = house.stage("1", &report("1", "one")).await;
+    assert_eq!(house.notes(&[first]).await, ["inserted"]);
+    let path = house.folder.path().join("sessions.db");
+    let other = rusqlite::Connection::open(&path).expect("a file");
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("nobody reads");
+    // What others wrote has the sink read the file's head again.
+    other.execute_batch("BEGIN; UPDATE sluice_database SET id = id").expect("a statement");
+    set_write_version(&path, 3);
+    other.execute_batch("COMMIT").expect("it was begun before");
+
+    let second = house.stage("2", &report("2", "two")).await;
+    let lease = Lease::new("test", Duration::from_secs(60));
+    for _ in 0..2 {
+        let tasks = std::slice::from_ref(&second);
+        let failure = house.sink.work(tasks, &lease).await.expect_err("it is read-only");
+        assert!(matches!(failure, Failure::Down(_)), "{failure:?}");
+        assert!(failure.to_string().contains("is read-only: give the user"), "{failure}");
+        house.store.probe().await.expect("it can be read");
+        let probed = house.sink.probe().await.expect_err("it can't be written");
+        assert!(matches!(probed, Failure::Down(_)), "{probed:?}");
+    }
+    set_write_version(&path, 2);
+    house.sink.probe().await.expect("it can be written again");
+    assert_eq!(house.notes(&[second]).await, ["inserted"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

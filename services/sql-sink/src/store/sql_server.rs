@@ -201,6 +201,11 @@ impl Store for SqlServer {
         same.map_err(|fault| fault.named("read", self.pool.place()))
     }
 
+    async fn rehearse(&self, bytes: u64) -> Result<(), StoreError> {
+        let rehearsed = write::rehearse(&self.pool, bytes).await;
+        rehearsed.map_err(|fault| fault.named("write to", self.pool.place()))
+    }
+
     async fn rows(&self, table: &'static Table) -> Result<Vec<StoredRow>, StoreError> {
         let parent = table.parent.as_ref().map_or("NULL", |parent| parent.column);
         let cell = |name: &str, holds: Holds| match holds {

@@ -178,6 +178,10 @@ impl Store for Sqlite {
         self.on("read", move |connection| keeper::check_identity(connection, &identity)).await
     }
 
+    async fn rehearse(&self, bytes: u64) -> Result<(), StoreError> {
+        self.on("write to", move |connection| write::rehearse(connection, bytes)).await
+    }
+
     async fn rows(&self, table: &'static Table) -> Result<Vec<StoredRow>, StoreError> {
         self.on("read", move |connection| {
             let parent = table.parent.as_ref().map_or("NULL", |parent| parent.column);

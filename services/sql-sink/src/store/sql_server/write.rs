@@ -20,6 +20,9 @@ use crate::store::{Incoming, LedgerRow, Written};
 /// LSIDs that the ledger is asked for in one call; with the host name less than the 2,098 parameters that it may have.
 const ASKED_MAX: usize = 1_024;
 
+/// What a row of a rehearsal takes at least.
+const REHEARSED_BYTES: u64 = 1_400;
+
 /// One try of the transaction, on a connection that is dropped unless all went well.
 pub(super) async fn write(
     pool: &Pool,
@@ -49,6 +52,25 @@ pub(super) async fn write(
     connection.batch("COMMIT TRANSACTION").await?;
     pool.give_back(connection);
     Ok(plan.outcomes)
+}
+
+/// Writes rows with about this many bytes, and takes them back. Nobody else's have such keys.
+pub(super) async fn rehearse(pool: &Pool, bytes: u64) -> Result<(), Fault> {
+    let mut connection = pool.take().await?;
+    connection
+        .batch(&format!(
+            "BEGIN TRANSACTION;
+             UPDATE dbo.sluice_database SET id = id;
+             INSERT INTO dbo.sluice_route (route, log_position)
+                 SELECT TOP ({}) CONCAT(N'rehearsal ', @@SPID, N' ', ROW_NUMBER() OVER (ORDER BY a.object_id),
+                                        REPLICATE(N'x', 700)), 0
+                 FROM sys.all_columns a CROSS JOIN sys.all_columns b;
+             ROLLBACK TRANSACTION;",
+            bytes.div_ceil(REHEARSED_BYTES)
+        ))
+        .await?;
+    pool.give_back(connection);
+    Ok(())
 }
 
 /// Writes what was staged; gives the ids of the new events, in their order, where they are needed.

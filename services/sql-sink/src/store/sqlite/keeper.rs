@@ -6,6 +6,8 @@ use domain::DestinationId;
 use rusqlite::{Connection, ErrorCode};
 
 use super::schema::Prepared;
+#[cfg(test)]
+use super::write;
 use super::{Job, open};
 use crate::store::error::refused;
 use crate::store::schema::Refusal;
@@ -178,6 +180,29 @@ mod tests {
         let error = keeper.with("read", |_| Ok(())).expect_err("another database");
         assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
     }
+
+    #[test]
+    fn a_rehearsal_finds_out_that_there_is_no_room_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut keeper = Keeper::new(&folder.path().join("sessions.db"), "it");
+        keeper.open(Schema::BringUpToDate).expect("a new database");
+        let count = |connection: &mut Connection| {
+            let count = "SELECT count(*) FROM sluice_route";
+            Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
+        };
+        let rehearse = |connection: &mut Connection| write::rehearse(connection, 1_000_000);
+        keeper.with("write to", rehearse).expect("there is room");
+        assert_eq!(keeper.with("read", count).expect("it can be read"), 0);
+        let full = |connection: &mut Connection| {
+            let pages =
+                connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))?;
+            connection.execute_batch(&format!("PRAGMA max_page_count = {}", pages + 100))?;
+            write::rehearse(connection, 1_000_000)
+        };
+        let error = keeper.with("write to", full).expect_err("no room");
+        assert!(matches!(error, StoreError::Down { .. }), "{error:?}");
+    }
+
     /// A database on which something is the matter, and what is told of it.
     fn told(trouble: &str, cure: &str) {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,7 @@ pub(super) fn open(path: &Path, asked: Schema) -> Result<(Connection, Destinatio
 pub(super) fn migrate(path: &Path, wanted: Migrate) -> Result<Prepared, Fault> {
     match wanted {
         Migrate::Plan if !path.exists() => {
+            takes_files(path)?;
             schema::prepare(&Connection::open_in_memory()?, Asked::Person(wanted))
         }
         Migrate::Plan => {
@@ -54,6 +56,18 @@ pub(super) fn migrate(path: &Path, wanted: Migrate) -> Result<Prepared, Fault> {
             Ok(prepared)
         }
     }
+}
+
+/// Whether the file can be made that is not there: another one is, and goes at once.
+fn takes_files(path: &Path) -> Result<(), Fault> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = format!(".sluice-{:016x}", rand::random::<u64>());
+    let other = folder.unwrap_or(Path::new(".")).join(name);
+    let made = File::create_new(&other).and_then(|_| std::fs::remove_file(&other));
+    made.map_err(|cause| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+        Fault::Driver(rusqlite::Error::SqliteFailure(code, Some(cause.to_string())))
+    })
 }
 
 /// Opens the file again. It must be there, and be the same: an empty folder where a disk was mounted must not grow a

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{CachedStatement, Connection, ToSql, params};
+use rusqlite::{CachedStatement, Connection, ToSql, TransactionBehavior, params};
 
 use super::keeper::Fault;
 use crate::columns::{
@@ -50,6 +50,9 @@ static SYSTEM: LazyLock<Statements> = LazyLock::new(|| Statements::of(&SYSTEM_IN
 const CHILDREN: [&Table; 5] =
     [&REPRESENTATIVE, &CUSTOMER, &TEAM, &CUSTOM_ATTRIBUTE, &SESSION_EVENT];
 
+/// The text of each row of a rehearsal.
+const REHEARSED_BYTES: u64 = 64 * 1024;
+
 /// Does to the database what the plan says.
 pub(super) fn execute(
     connection: &Connection,
@@ -77,6 +80,21 @@ pub(super) fn execute(
         mark.execute(params![route, position.cast_signed()])?;
     }
     Ok(())
+}
+
+/// Writes this many bytes to the journal, and takes them back.
+pub(super) fn rehearse(connection: &mut Connection, bytes: u64) -> Result<(), Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO sluice_route (route, log_position) VALUES (hex(randomblob(?1)), 0)",
+    )?;
+    for _ in 0..bytes.div_ceil(REHEARSED_BYTES) {
+        insert.execute([REHEARSED_BYTES.cast_signed() / 2])?;
+    }
+    drop(insert);
+    // What fits into memory is not written before the commit.
+    transaction.cache_flush()?;
+    Ok(transaction.rollback()?)
 }
 
 fn insert_session(connection: &Connection, row: &Row) -> Result<i64, Fault> {
