@@ -1,10 +1,12 @@
 //! Sessions through the store into a server of T-SQL, beside two yardsticks of the same run: bulk loads of the same
 //! rows, with their ids known beforehand, one load a table, into tables with the same keys and indexes by the same
-//! driver; and a plain writer that sends each row by itself.
+//! driver; a plain writer that sends each row by itself; and, where FreeTDS has been installed, its `freebcp`.
 //!
 //! `SLUICE_TEST_SQLSERVER=… cargo bench -p sql-sink --bench sql_server_load [-- sessions]`: an ADO.NET connection string
 //! of a login that may make databases.
 
+#[path = "load/freebcp.rs"]
+mod freebcp;
 mod load;
 #[path = "../tests/suite/server.rs"]
 mod server;
@@ -35,12 +37,16 @@ async fn main() {
     let all: Vec<Incoming> = (0..sessions).map(load::incoming).collect();
     let rows = load::rows(&all);
     let some = &all[..sessions.min(PLAIN_SESSIONS)];
-    let [mut store, mut bulk, mut plain] = [Duration::MAX; 3];
+    let [mut store, mut bulk, mut plain, mut freebcp] = [Duration::MAX; 4];
     // Turn by turn, and the best of each, so that other work on the machine tells less.
     for _ in 0..ROUNDS {
         store = store.min(through_the_store(&address, &all).await);
         bulk = bulk.min(in_bulk(&address, &all).await);
         plain = plain.min(row_by_row(&address, some).await);
+        if freebcp::is_there() {
+            let loaded = freebcp::loaded(&address, &numbered(&all)).await;
+            freebcp = freebcp.min(loaded.unwrap_or(Duration::MAX));
+        }
     }
     println!("T-SQL: {sessions} sessions, {rows} rows, {BATCH} a transaction, best of {ROUNDS}");
     load::line("store", sessions, rows, store);
@@ -48,6 +54,13 @@ async fn main() {
     load::line("one row a call", some.len(), load::rows(some), plain);
     let rate = |rows: usize, took: Duration| rows as f64 / took.as_secs_f64();
     let store = rate(rows, store);
+    match freebcp {
+        Duration::MAX => println!("  freebcp: not measured: it is not there, or did not load all"),
+        freebcp => {
+            load::line("freebcp", sessions, rows, freebcp);
+            println!("store / freebcp: {:.2}", store / rate(rows, freebcp));
+        }
+    }
     println!("store / bulk loads: {:.2} (at least 0.5 wanted)", store / rate(rows, bulk));
     let plain = rate(load::rows(some), plain);
     println!("store / one row a call: {:.1} (at least 10 wanted)", store / plain);
@@ -68,8 +81,8 @@ async fn through_the_store(address: &str, all: &[Incoming]) -> Duration {
     took
 }
 
-/// A row, and which one it belongs to.
-type Numbered<'a> = (i64, Option<i64>, &'a Row);
+/// A row with its id, and which one it belongs to.
+pub type Numbered<'a> = (i64, Option<i64>, &'a Row);
 
 /// The rows of each table with the ids that they get in an empty database.
 fn numbered(all: &[Incoming]) -> Vec<(&'static Table, Vec<Numbered<'_>>)> {
