@@ -1,6 +1,7 @@
 //! Three real sinks, each a process of its own, one of which is killed every other moment.
 
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -90,12 +91,24 @@ pub async fn load_while_processes_die<D: Database>(database: &D, target: &str) {
 
     let began = Instant::now();
     let mut sinks: Vec<Sink> = (0..SINKS).map(|_| start()).collect();
-    let (tasks, ()) = tokio::join!(house.stage(&reports), ask_again(&house, &store, &reports));
-    let staged = began.elapsed();
-    let expected = house.expected(&reports, &tasks).await;
+    let mut staging = pin!(async {
+        let (tasks, ()) = tokio::join!(house.stage(&reports), ask_again(&house, &store, &reports));
+        (house.expected(&reports, &tasks).await, began.elapsed())
+    });
+    let mut staged = None;
     let mut kills = 0;
     let mut kill_at = 1;
-    while !is_complete(&store, &expected).await {
+    // They die while more is staged, too.
+    let (expected, staged) = loop {
+        tokio::select! {
+            all = &mut staging, if staged.is_none() => staged = Some(all),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if let Some((expected, _)) = &staged
+            && is_complete(&store, expected).await
+        {
+            break staged.expect("it is complete");
+        }
         assert!(began.elapsed() < PATIENCE, "{}", logged(folder));
         if delivered(&store).await >= kill_at {
             let victim = dice.below(SINKS);
@@ -103,8 +116,7 @@ pub async fn load_while_processes_die<D: Database>(database: &D, target: &str) {
             kills += 1;
             kill_at = delivered(&store).await + 1 + dice.below(KILL_EVERY_SESSIONS);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    };
     let took = began.elapsed();
     let dead = house.log.dead_letters().list().await.expect("a log");
     assert!(dead.is_empty(), "{dead:?}");
