@@ -37,7 +37,9 @@ pub async fn migrate(target: &SqlTarget, wanted: Migrate) -> Result<SchemaReport
 /// # Errors
 /// When a sink could not deliver to it.
 pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
-    let report = migrate(target, Migrate::Plan).await?;
+    // Where a person migrates, the sink's login need not be able to.
+    let wanted = if target.migrate_at_start { Migrate::Try } else { Migrate::Plan };
+    let report = migrate(target, wanted).await?;
     let place = report.place;
     if report.adopts.is_some() {
         return Err(MigrateError::Store(StoreError::Unadopted { place }));

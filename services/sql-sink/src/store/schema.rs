@@ -17,6 +17,8 @@ pub enum Schema {
 pub enum Migrate {
     /// To know what is missing; nothing is changed.
     Plan,
+    /// To know that, and whether it could be made; nothing is changed.
+    Try,
     /// What is missing made, and what another program filled adopted.
     Apply,
 }

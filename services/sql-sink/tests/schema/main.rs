@@ -139,7 +139,11 @@ async fn a_plan_changes_nothing_and_a_sink_that_may_not_says_what_is_missing() {
     let file = file();
     let report = Sqlite::migrate(&file.path, Migrate::Plan).await.expect("a plan");
     assert_eq!(report.steps.len(), 2, "{report:?}");
+    Sqlite::migrate(&file.path, Migrate::Try).await.expect("it could be made");
     assert!(!file.path.exists(), "a plan makes no file");
+    let nowhere = file.path.with_file_name("nowhere").join("sessions.db");
+    let error = Sqlite::migrate(&nowhere, Migrate::Try).await.expect_err("no such folder");
+    assert!(error.to_string().contains("does its folder exist"), "{error}");
     let error = Sqlite::open_with(&file.path, Schema::AsItIs).await.expect_err("nothing is there");
     assert!(error.to_string().contains("lacks migration 1 (tables), migration 2"), "{error}");
     Sqlite::migrate(&file.path, Migrate::Apply).await.expect("a schema");
@@ -182,6 +186,9 @@ async fn a_login_without_the_right_to_make_tables_writes_and_one_without_rights_
     };
     let error = told("an empty database").await;
     assert!(error.contains("lacks CREATE TABLE") && error.contains("sluice migrate"), "{error}");
+    let tried = SqlServer::migrate(&restricted, Migrate::Try).await.expect_err("an empty database");
+    assert_eq!(tried.to_string(), error, "a check says what the sink would say");
+    SqlServer::migrate(&restricted, Migrate::Plan).await.expect("a plan may be seen");
     SqlServer::migrate(&database.connection(), Migrate::Apply).await.expect("a schema");
     let error = told("a database without grants").await;
     assert!(error.contains("grants.sql"), "{error}");

@@ -85,13 +85,14 @@ pub(super) async fn prepare(connection: &mut Connection, asked: Asked) -> Result
         true => Some(sessions(connection).await?),
         false => None,
     };
-    if asked == Asked::Person(Migrate::Plan) {
+    let makes = !todo.is_nothing() && asked != Asked::Person(Migrate::Plan);
+    if makes && !is_owner {
+        may_make_tables(connection).await?;
+    }
+    if matches!(asked, Asked::Person(Migrate::Plan | Migrate::Try)) {
         return Ok(Prepared { todo, found, adopts: false });
     }
-    if !todo.is_nothing() {
-        if !is_owner {
-            may_make_tables(connection).await?;
-        }
+    if makes {
         apply(connection, &todo, found).await?;
     }
     if !is_owner {

@@ -37,7 +37,7 @@ pub(super) fn open(path: &Path, asked: Schema) -> Result<(Connection, Destinatio
 /// Does what a person wants of the schema. To plan makes no file and changes none.
 pub(super) fn migrate(path: &Path, wanted: Migrate) -> Result<Prepared, Fault> {
     match wanted {
-        Migrate::Plan if !path.exists() => {
+        Migrate::Plan | Migrate::Try if !path.exists() => {
             takes_files(path)?;
             schema::prepare(&Connection::open_in_memory()?, Asked::Person(wanted))
         }
@@ -46,6 +46,15 @@ pub(super) fn migrate(path: &Path, wanted: Migrate) -> Result<Prepared, Fault> {
             let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(BUSY)?;
             schema::prepare(&connection, Asked::Person(wanted))
+        }
+        Migrate::Try => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            // One that may not be written is opened all the same, but not for this.
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            schema::prepare(&transaction, Asked::Person(wanted))
         }
         Migrate::Apply => {
             let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;

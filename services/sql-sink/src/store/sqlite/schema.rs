@@ -26,7 +26,8 @@ pub(super) fn prepare(connection: &Connection, asked: Asked) -> Result<Prepared,
         true => Some(sessions(connection)?),
         false => None,
     };
-    if asked != Asked::Person(Migrate::Plan) && !todo.is_nothing() {
+    let only_asks = matches!(asked, Asked::Person(Migrate::Plan | Migrate::Try));
+    if !only_asks && !todo.is_nothing() {
         apply(connection, &todo, found)?;
     }
     Ok(Prepared { todo, found })
