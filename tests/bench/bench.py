@@ -26,6 +26,9 @@ client_secret = {{ env = "BENCH_SECRET" }}
 requests_per_second = 1000
 requests_per_hour = 1000000
 
+[staging]
+floor = "32MB"
+
 [destination.archive]
 type = "files"
 url = "file://{folder}/files"

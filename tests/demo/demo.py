@@ -90,6 +90,9 @@ client_secret = {{ env = "DEMO_SECRET" }}
 requests_per_second = 100
 """)
     parts.append(f"""
+[staging]
+floor = "32MB"
+
 [destination.archive]
 type = "files"
 url = "file://{data}/files"

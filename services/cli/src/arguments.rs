@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// Try everything that the settings name: the log, staging, each site's account, each destination
     /// (which makes staging's folder; databases are not changed)
     Check(Check),
-    /// Show sites, schedules, destinations and what waits for them, dead letters
+    /// Show sites, schedules, destinations and what waits for them, whose debts fill staging, dead letters
     Status,
     /// Compare each appliance with the log, and the log with staging and each destination's ledger; what is missing is
     /// asked for again, once. Some `sluice up`, or pollers, fetchers and sinks, have to run to bring it

@@ -19,8 +19,6 @@ use crate::arguments::EmbeddedBroker;
 use crate::data_dir::DataDir;
 
 const PROGRAM: &str = "nats-server";
-/// The most that it may keep: about a hundred million facts. A disk that is full before says so itself.
-const STORE_BYTES_MAX: u64 = 64 << 30;
 /// Who we are to it.
 const USER: &str = "sluice";
 /// Where a program of one's own choice can be named.
@@ -234,11 +232,12 @@ impl Setup {
              authorization {{ user: {USER}, password: \"{password}\" }}\n\
              jetstream {{\n  store_dir: {store:?}\n  \
              # Without a bound it would take three quarters of what is free at its start, which may be next to nothing.\n  \
-             max_file_store: {STORE_BYTES_MAX}\n  \
+             max_file_store: {store_max}\n  \
              # Acknowledged means on the disk: what is lost here may be gone from the appliance, too.\n  \
              sync_interval: always\n}}\n",
             port = self.access.port,
             password = self.access.password,
+            store_max = crate::disk::store_bytes_max(staging::room_of(&self.folder)),
             pid = self.folder.join("pid"),
             store = self.folder.join("store"),
         );

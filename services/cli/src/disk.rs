@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use domain::Room;
 use queue::{Log, RunnerState};
 use service::{HealthHandle, Started};
 
@@ -20,6 +21,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SILENT_MAX: Duration = Duration::from_secs(60);
 /// A server that was started again is left alone for so long: it may have much to read.
 const RESTART_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// The most that the server may keep: about a hundred million facts.
+const STORE_BYTES_MAX: u64 = 64 << 30;
+/// What it may keep on any disk. One that is full before says so itself.
+const STORE_BYTES_MIN: u64 = 1 << 30;
+
+/// The most that the server may keep: half of its disk. The other half is for staging, which may lie on the same one and
+/// leaves the server its lowest floor.
+pub(crate) fn store_bytes_max(disk: Option<Room>) -> u64 {
+    let half = disk.map(|disk| disk.size / 2);
+    half.map_or(STORE_BYTES_MAX, |half| half.clamp(STORE_BYTES_MIN, STORE_BYTES_MAX))
+}
 
 /// What the disk and the log look like.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +82,8 @@ async fn watching(folder: PathBuf, orders: Sender<Restart>, log: Log, health: He
     let mut past = Past::default();
     let (mut silent_since, mut restarted_at) = (None::<Instant>, None::<Instant>);
     loop {
-        let free = free_bytes(&folder);
+        // None where the file system does not tell.
+        let free = staging::room_of(&folder).map(|room| room.free);
         let beats = *pulse.borrow() == RunnerState::Working;
         silent_since = if beats { None } else { silent_since.or(Some(Instant::now())) };
         let sight = Sight {
@@ -109,15 +123,22 @@ fn tell(health: &HealthHandle, folder: &Path, sight: Sight, free: Option<u64>, p
     health.not_ready(&reason);
 }
 
-/// `None` where the file system does not tell.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_may_keep_half_of_its_disk() {
+        let disk = |size| Some(Room { free: 0, size });
+        for (disk, most) in [
+            (disk(64 << 20), STORE_BYTES_MIN),
+            (disk(20 << 30), 10 << 30),
+            (disk(4 << 40), STORE_BYTES_MAX),
+            (None, STORE_BYTES_MAX),
+        ] {
+            assert_eq!(store_bytes_max(disk), most, "{disk:?}");
+        }
+    }
 
     #[test]
     fn a_server_is_started_again_when_there_is_room_again_and_not_before() {

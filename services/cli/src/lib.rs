@@ -23,6 +23,7 @@ mod once;
 mod reconcile;
 mod replay;
 mod routes;
+mod staged;
 mod status;
 mod table;
 mod up;

@@ -10,6 +10,7 @@ use settings::{Settings, Target};
 use crate::data_dir::connect;
 use crate::replay::line;
 use crate::routes;
+use crate::staged::staged;
 use crate::table::{plain, table};
 
 /// What a subject of a stream takes of the server's memory, measured with nats-server 2.15.1.
@@ -26,6 +27,7 @@ pub(crate) async fn status(settings: &Settings, data_dir: &Path) -> anyhow::Resu
     destinations(settings, &known, &routes);
     abandoned_routes(settings, &known, &routes);
     replays(&log, &known).await?;
+    staged(&log, settings, data_dir).await?;
     streams(&log).await?;
     dead(&log).await
 }

@@ -1,16 +1,16 @@
-//! Objects in staging that nobody wants any more.
+//! Objects in staging that nobody wants any more, and who still wants the others.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{Kind, SiteHost, StagedObject, Wanted};
+use domain::{Debts, Kind, SiteHost, StagedObject, Wanted};
 use futures::TryStreamExt;
 use messages::Fact;
 use objects::StoreError;
-use queue::{BucketError, Counts, Log, LogError, Wants};
-use settings::Settings;
+use queue::{BucketError, Counts, KnownDestination, Log, LogError, Recipient, Wants};
+use settings::{Destination, Settings};
 use staging::Staging;
 
 /// Why staging could not be gone through.
@@ -47,13 +47,34 @@ pub async fn expire(
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Counts, ExpiryError> {
-    let mut going = Going { log, staging, settings, known: Known::new() };
+    remove(Going { log, staging, settings, known: Known::new() }, settings.staging.keep, now).await
+}
+
+/// The same where staging lacks room: what all have goes whatever its age.
+///
+/// # Errors
+/// When log or staging don't answer. Called again, it goes on.
+pub async fn make_room(
+    log: &Log,
+    staging: &Staging,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Counts, ExpiryError> {
+    remove(Going { log, staging, settings, known: Known::new() }, Duration::ZERO, now).await
+}
+
+async fn remove(
+    mut going: Going<'_>,
+    keep: Duration,
+    now: DateTime<Utc>,
+) -> Result<Counts, ExpiryError> {
+    let staging = going.staging;
     let mut counts = Counts::default();
     for folder in staging.days().await.map_err(ExpiryError::Staging)? {
         let Some((site, kind, day)) = parts(&folder) else { continue };
         // Nothing that was staged on that day is old enough.
         let begun = day.and_hms_opt(0, 0, 0).unwrap_or_default().and_utc();
-        if age(now, begun) < StagedObject::ATTEMPT_MAX.min(settings.staging.keep) {
+        if age(now, begun) < StagedObject::ATTEMPT_MAX.min(keep) {
             continue;
         }
         let laid = staging.laid(&folder).await.map_err(ExpiryError::Staging)?;
@@ -65,7 +86,7 @@ pub async fn expire(
             let wanted = going.wanted(&site, kind, &object.name, is_laid).await?;
             let staged = StagedObject { kind, age: age(now, object.modified), wanted };
             counts.checked += 1;
-            if staged.may_go(settings.staging.keep) {
+            if staged.may_go(keep) {
                 staging.remove(&object.name).await.map_err(ExpiryError::Staging)?;
                 counts.settled += 1;
             } else {
@@ -84,9 +105,12 @@ impl Going<'_> {
         object: &str,
         is_laid: bool,
     ) -> Result<Wanted, ExpiryError> {
+        let wants = self.wants(site, kind).await?;
         if !is_laid {
-            let is_named = self.wants(site, kind).await?.names(object);
-            return Ok(if is_named { Wanted::ByRebuilding } else { Wanted::ByNobody });
+            return Ok(if wants.names(object) { Wanted::ByRebuilding } else { Wanted::ByNobody });
+        }
+        if let Some(wanted) = wants.of_object(object) {
+            return Ok(wanted);
         }
         let fact = self.staging.read_fact(object).await.map_err(ExpiryError::Staging)?;
         match fact.as_deref().map(messages::decode) {
@@ -102,21 +126,64 @@ impl Going<'_> {
         match self.known.entry((site.clone(), kind)) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
-                let mut destinations = Vec::new();
-                for destination in &self.settings.destinations {
-                    let kinds = self.settings.kinds_of_route(&destination.label, site);
-                    if let (true, Some(files)) = (kinds.contains(&kind), destination.target.files())
-                    {
-                        let opened = self.log.known_destination(&files.url).await;
-                        let opened = opened.map_err(ExpiryError::Destinations)?;
-                        destinations.push(opened.map(|known| known.id));
-                    }
-                }
-                let wants = self.log.wants(site, kind, &destinations).await;
+                let recipients = recipients(self.log, self.settings, site, kind).await;
+                let recipients = recipients.map_err(ExpiryError::Destinations)?;
+                let wants = self.log.wants(site, kind, &recipients).await;
                 Ok(unknown.insert(wants.map_err(ExpiryError::Log)?))
             }
         }
     }
+}
+
+/// The destinations of the settings, with the identities that stand in their places, and whether they get this kind of
+/// this site. Routes that belong to nobody here hold nothing back.
+async fn recipients(
+    log: &Log,
+    settings: &Settings,
+    site: &SiteHost,
+    kind: Kind,
+) -> Result<Vec<Recipient>, BucketError> {
+    let known = log.known_destinations().await?;
+    let id = |destination: &Destination| {
+        // Where a database is, its connection string does not tell; it was last seen under its name.
+        let is_it = |known: &&KnownDestination| match destination.target.files() {
+            Some(files) => known.place == files.url,
+            None => known.label == destination.label,
+        };
+        let latest = known.iter().filter(is_it).max_by_key(|known| known.seen_at);
+        latest.map(|known| known.id.clone())
+    };
+    let recipient = |destination: &Destination| Recipient {
+        label: destination.label.clone(),
+        id: id(destination),
+        by_route: settings.kinds_of_route(&destination.label, site).contains(&kind),
+    };
+    Ok(settings.destinations.iter().map(recipient).collect())
+}
+
+/// Whose debts fill staging.
+///
+/// # Errors
+/// When log or staging don't answer.
+pub async fn debts(
+    log: &Log,
+    staging: &Staging,
+    settings: &Settings,
+) -> Result<Debts, ExpiryError> {
+    let mut going = Going { log, staging, settings, known: Known::new() };
+    let mut debts = Debts::default();
+    for folder in staging.days().await.map_err(ExpiryError::Staging)? {
+        let Some((site, kind, _)) = parts(&folder) else { continue };
+        let wants = going.wants(&site, kind).await?;
+        let mut objects = staging.objects(&folder);
+        while let Some(object) = objects.try_next().await.map_err(ExpiryError::Staging)? {
+            match wants.debtors(&object.name) {
+                Some(debtors) => debts.count(kind, object.size, &debtors),
+                None => debts.count_unnamed(object.size),
+            }
+        }
+    }
+    Ok(debts)
 }
 
 /// `<site>/<kind>/<YYYY-MM-DD>`.

@@ -7,6 +7,8 @@ use queue::{Failure, LogError};
 use session_report::ReportError;
 use staging::PutError;
 
+use crate::room::{self, NoRoom};
+
 /// Why there is nothing to publish.
 #[derive(Debug)]
 pub(crate) enum Unfetched {
@@ -58,7 +60,10 @@ impl Unfetched {
                 Failure::Throttled { wait, .. } => {
                     Some(Failure::Throttled { wait: *wait, cause: failure.to_string().into() })
                 }
-                Failure::Retry(_) | Failure::Reject(_) | Failure::NotYet(_) => None,
+                Failure::Retry(_)
+                | Failure::Reject(_)
+                | Failure::NotYet(_)
+                | Failure::NoRoom { .. } => None,
             },
             Unfetched::Unavailable(_) | Unfetched::NotThere(_) | Unfetched::NoEnd => None,
         }
@@ -98,9 +103,18 @@ where
         let is_down = error.is_down();
         match error {
             PutError::Content { cause, .. } => cause.into(),
+            error if error.is_full() => {
+                Unfetched::Failed(Failure::NoRoom { wait: room::WAIT, cause: error.into() })
+            }
             error if is_down => Unfetched::Failed(Failure::Down(error.into())),
             error => Unfetched::Failed(Failure::Retry(error.into())),
         }
+    }
+}
+
+impl From<NoRoom> for Unfetched {
+    fn from(no_room: NoRoom) -> Self {
+        Unfetched::Failed(no_room.into())
     }
 }
 

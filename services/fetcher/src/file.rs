@@ -1,18 +1,21 @@
 //! Recordings and backups: one file each, streamed into staging.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use appliance::{ApplianceError, Download};
 use bytes::Bytes;
-use domain::Kind;
 use domain::facts::ClaimCheck;
-use futures::{Stream, StreamExt};
+use domain::{ArtifactId, Kind};
+use futures::{Stream, TryStreamExt};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, UpDownCounter};
-use queue::Lease;
+use queue::{Failure, Lease};
 use tokio::time::Instant;
 
 use crate::failure::Unfetched;
+use crate::room::{NoRoom, Promise, StagingRoom};
 use crate::wanted::Wanted;
 use crate::worker::{FIRST_BYTE_MAX, Fetched, Fetcher, SYNC_MAX};
 
@@ -20,6 +23,8 @@ use crate::worker::{FIRST_BYTE_MAX, Fetched, Fetcher, SYNC_MAX};
 const BLOCK_MAX: Duration = Duration::from_secs(11 * 60);
 /// How often a download that goes on for long says how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(30);
+/// How much may come before the room is looked at again.
+const SEEN_EVERY_BYTES: u64 = 4 << 20;
 
 /// What is measured of downloads.
 #[derive(Debug, Clone)]
@@ -33,22 +38,59 @@ struct Progress<'a> {
     lease: &'a Lease,
     meters: Meters,
     attributes: [KeyValue; 2],
-    artifact: String,
-    bytes: u64,
+    artifact: ArtifactId,
+    room: StagingRoom,
+    promise: Promise,
+    bytes: Arc<AtomicU64>,
+    /// What has come since the room was looked at.
+    unseen: u64,
     told_at: Instant,
+}
+
+/// Why a download ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Interrupted {
+    #[error(transparent)]
+    Appliance(ApplianceError),
+    #[error(transparent)]
+    Room(NoRoom),
+}
+
+impl From<Interrupted> for Unfetched {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Appliance(error) => error.into(),
+            Interrupted::Room(no_room) => no_room.into(),
+        }
+    }
 }
 
 impl Fetcher {
     pub(crate) async fn file(&self, wanted: &Wanted, lease: &Lease) -> Result<Fetched, Unfetched> {
+        let artifact = &wanted.artifact;
+        self.room.may_have_room(artifact).await?;
         lease.phase("the appliance's first byte", FIRST_BYTE_MAX);
-        let download = match wanted.artifact.kind() {
+        let download = match artifact.kind() {
             Kind::SiteBackup => self.client.backup().await?,
-            _ => self.client.recording(&wanted.artifact).await?,
+            _ => self.client.recording(artifact).await?,
         };
-        let extension = download.extension(wanted.artifact.kind());
-        let progress = Progress::new(self.meters.clone(), wanted, lease);
+        let extension = download.extension(artifact.kind());
+        let size = download.size.unwrap_or(0);
+        let promise = self.room.promise(artifact, size).await?;
+        let progress = Progress::new(self, wanted, lease, promise);
+        let come = Arc::clone(&progress.bytes);
         let content = watched(download, progress);
-        let staged = self.staging.put(&wanted.artifact, &extension, content).await?;
+        let staged = match self.staging.put(artifact, &extension, content).await {
+            Ok(staged) => staged,
+            Err(error) => {
+                let unfetched = Unfetched::from(error);
+                if matches!(unfetched, Unfetched::Failed(Failure::NoRoom { .. })) {
+                    self.room.given_up(artifact, size.max(come.load(Ordering::Relaxed)));
+                }
+                return Err(unfetched);
+            }
+        };
+        self.room.has_come(artifact);
         Ok(Fetched {
             claim: ClaimCheck {
                 object: staged.object,
@@ -83,25 +125,35 @@ impl Meters {
 }
 
 impl<'a> Progress<'a> {
-    fn new(meters: Meters, wanted: &Wanted, lease: &'a Lease) -> Self {
-        let artifact = &wanted.artifact;
+    fn new(fetcher: &Fetcher, wanted: &Wanted, lease: &'a Lease, promise: Promise) -> Self {
+        let (artifact, meters) = (wanted.artifact.clone(), fetcher.meters.clone());
         let attributes = [
             KeyValue::new("site", artifact.site().to_string()),
             KeyValue::new("kind", artifact.kind().as_str()),
         ];
         meters.under_way.add(1, &attributes);
-        let (artifact, told_at) = (artifact.to_string(), Instant::now());
-        Progress { lease, meters, attributes, artifact, bytes: 0, told_at }
+        let room = fetcher.room.clone();
+        let (told_at, bytes) = (Instant::now(), Arc::default());
+        Progress { lease, meters, attributes, artifact, room, promise, bytes, unseen: 0, told_at }
     }
 
-    fn more(&mut self, block: &Bytes) {
-        self.bytes += block.len() as u64;
-        self.lease.progressed(self.bytes);
-        self.meters.bytes.add(block.len() as u64, &self.attributes);
+    /// So much more has come. Now and then it is looked whether there is room for the next.
+    async fn more(&mut self, block: &Bytes) -> Result<(), NoRoom> {
+        let size = block.len() as u64;
+        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed) + size;
+        self.lease.progressed(bytes);
+        self.meters.bytes.add(size, &self.attributes);
+        self.promise.written(size);
         if self.told_at.elapsed() >= TOLD_EVERY {
             self.told_at = Instant::now();
-            tracing::info!(artifact = self.artifact, bytes = self.bytes, "a download is under way");
+            tracing::info!(artifact = %self.artifact, bytes, "a download is under way");
         }
+        self.unseen += size;
+        if self.unseen >= SEEN_EVERY_BYTES {
+            self.unseen = 0;
+            self.room.still_fits(&self.artifact, bytes).await?;
+        }
+        Ok(())
     }
 }
 
@@ -114,17 +166,17 @@ impl Drop for Progress<'_> {
 /// The download's content; each block renews the lease and counts as progress.
 fn watched(
     download: Download,
-    mut progress: Progress<'_>,
-) -> impl Stream<Item = Result<Bytes, ApplianceError>> + Send {
-    let lease = progress.lease;
-    let blocks = download.into_stream().inspect(move |block| {
-        if let Ok(block) = block {
-            progress.more(block);
-        }
-        lease.phase("the appliance's next block", BLOCK_MAX);
-    });
-    blocks.chain(
-        futures::stream::once(async move { lease.phase("staging's sync", SYNC_MAX) })
-            .filter_map(async |()| None),
-    )
+    progress: Progress<'_>,
+) -> impl Stream<Item = Result<Bytes, Interrupted>> + Send {
+    let blocks = Box::pin(download.into_stream());
+    futures::stream::try_unfold((blocks, progress), async |(mut blocks, mut progress)| {
+        let block = blocks.try_next().await.map_err(Interrupted::Appliance)?;
+        let Some(block) = block else {
+            progress.lease.phase("staging's sync", SYNC_MAX);
+            return Ok(None);
+        };
+        progress.more(&block).await.map_err(Interrupted::Room)?;
+        progress.lease.phase("the appliance's next block", BLOCK_MAX);
+        Ok(Some((block, (blocks, progress))))
+    })
 }

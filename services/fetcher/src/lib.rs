@@ -20,7 +20,8 @@
 //!
 //! **What goes again.** Once a day staging is gone through ([`expire`]): recordings and backups go when every route that
 //! wants them has passed them, no dead letter names them and they are old enough; reports stay as long as their facts;
-//! what given-up attempts left goes after two days.
+//! what given-up attempts left goes after two days. While staging is under its floor, what all have goes at once, and
+//! recordings wait; under its lowest floor everything waits ([`StagingRoom`]).
 //!
 //! **Absent on purpose.** Retries (the runner's), conditions on schedules (no fact knows one).
 
@@ -32,13 +33,15 @@ mod file;
 mod rebuild;
 mod reconcile;
 mod report;
+mod room;
 mod wanted;
 mod wiring;
 mod worker;
 
 pub use agreement::agreed;
-pub use expiry::{ExpiryError, expire};
+pub use expiry::{ExpiryError, debts, expire, make_room};
 pub use rebuild::{RebuildError, Rebuilt, agree};
 pub use reconcile::reconcile;
+pub use room::{NoRoom, StagingRoom};
 pub use wiring::{FetcherError, run, standalone};
 pub use worker::Fetcher;

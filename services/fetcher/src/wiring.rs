@@ -20,6 +20,7 @@ use crate::agreement::{agreed, keep_agreed};
 use crate::bulk::BULK_SESSIONS_MAX;
 use crate::expiry::expire;
 use crate::reconcile::reconcile;
+use crate::room::StagingRoom;
 
 /// Requests for reports of one site at a time, in this process. Few, because each asks for many: the more slots, the
 /// fewer sessions wait for one.
@@ -87,6 +88,8 @@ pub async fn run(
     let component = health.component("agreement of log and staging");
     tokio::spawn(keep_agreed(log.clone(), staging.clone(), component, stop.child_token()));
     tokio::spawn(expiring(log.clone(), staging.clone(), settings.clone(), stop.child_token()));
+    let room = StagingRoom::new(staging.clone(), settings.staging.clone());
+    tokio::spawn(watching(room.clone(), log.clone(), settings.clone(), health, stop));
     let mut runs = JoinSet::new();
     let open_runs = log.follow_open_runs();
     for site in &settings.sites {
@@ -95,18 +98,15 @@ pub async fn run(
         for (name, routes, slots) in routes(log, settings, site) {
             let backups = settings.kinds_of_site(&site.host).contains(&Kind::SiteBackup);
             let fetcher = Fetcher::new(log.clone(), staging.clone(), client.clone())
+                .within(room.clone())
                 .abandoning_after(site.abandoned_after)
                 .taking_backups(backups && name == FILES);
-            let runner = Runner::new(
-                log.clone(),
-                fetcher,
-                routes,
-                RunnerOptions {
-                    retry: queue::RetryPolicy::from_settings(&settings.retry),
-                    gates: gates(settings, site, &open_runs),
-                    ..RunnerOptions::slots(slots)
-                },
-            );
+            let options = RunnerOptions {
+                retry: queue::RetryPolicy::from_settings(&settings.retry),
+                gates: gates(settings, site, &open_runs, &room),
+                ..RunnerOptions::slots(slots)
+            };
+            let runner = Runner::new(log.clone(), fetcher, routes, options);
             let component = health.component(format!("fetcher of {name} of {}", site.label));
             tokio::spawn(component.follow(runner.state(), RunnerState::reason));
             runs.spawn(runner.run(stop.child_token()));
@@ -127,6 +127,20 @@ async fn daily(log: Log, settings: Settings, site: Site, stop: CancellationToken
     let compare = async || Ok(reconcile(&log, &settings, &site, Period::default()).await?);
     let name = format!("staging {}", site.host);
     stop.run_until_cancelled(queue::daily(log.clone(), name, compare)).await;
+}
+
+/// Looks after the room in staging, until told to stop.
+fn watching(
+    room: StagingRoom,
+    log: Log,
+    settings: Settings,
+    health: &Health,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (component, stop) = (health.component("room in staging"), stop.child_token());
+    async move {
+        stop.run_until_cancelled(room.watch(&log, &settings, &component)).await;
+    }
 }
 
 /// Removes from staging what nobody wants any more, once a day, until told to stop.
@@ -155,11 +169,23 @@ fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec
     vec![("reports", small, REPORTS_AT_ONCE), (FILES, large, site.downloads_max)]
 }
 
-/// The gates of the routes that only day-sized schedules name.
-fn gates(settings: &Settings, site: &Site, open_runs: &OpenRuns) -> HashMap<String, Gate> {
+/// The gates of the routes: each is closed while there is no room for what it brings, and where only day-sized schedules
+/// name it, it is open during their runs.
+fn gates(
+    settings: &Settings,
+    site: &Site,
+    open_runs: &OpenRuns,
+    room: &StagingRoom,
+) -> HashMap<String, Gate> {
     let gate = |kind: Kind| {
-        let gate = open_runs.gate(&settings.fetch_opening(&site.host, kind), &site.host)?;
-        Some((queue::names::fetch(&site.host, kind), gate))
+        let has_room = room.gate(Some(kind));
+        let by_runs = open_runs.gate(&settings.fetch_opening(&site.host, kind), &site.host);
+        let gate = match by_runs {
+            Some(gate) => gate.with_room(has_room),
+            None => Gate::of_room(has_room),
+        };
+        (queue::names::fetch(&site.host, kind), gate)
     };
-    Kind::ALL.into_iter().filter_map(gate).collect()
+    let again = (queue::names::again_fetch(&site.host), Gate::of_room(room.gate(None)));
+    Kind::ALL.into_iter().map(gate).chain([again]).collect()
 }

@@ -5,7 +5,7 @@ use chrono::Utc;
 use domain::facts::{
     Again, AgainMode, ArtifactStaged, ArtifactUnavailable, Asked, ClaimCheck, RecordingDue,
 };
-use domain::{DestinationId, Particulars, Revision, Slot};
+use domain::{DestinationId, Kind, Particulars, Revision, Slot};
 use futures::FutureExt;
 use futures::future::join_all;
 use messages::Fact;
@@ -15,6 +15,7 @@ use staging::Staging;
 use crate::failure::{Unfetched, Verdict, down, log_failed};
 use crate::file::Meters;
 use crate::report;
+use crate::room::StagingRoom;
 use crate::wanted::Wanted;
 
 /// How long the appliance may take before it sends something; recordings are rendered and backups made first.
@@ -33,6 +34,7 @@ pub struct Fetcher {
     pub(crate) log: Log,
     pub(crate) staging: Staging,
     pub(crate) client: Client,
+    pub(crate) room: StagingRoom,
     pub(crate) meters: Meters,
     pub(crate) patience: Duration,
     takes_backups: bool,
@@ -62,10 +64,17 @@ enum Look {
 }
 
 impl Fetcher {
-    /// A fetcher of the client's site.
+    /// A fetcher of the client's site, with the usual floors of staging.
     pub fn new(log: Log, staging: Staging, client: Client) -> Self {
+        let room = StagingRoom::new(staging.clone(), settings::Staging::default());
         let (meters, patience) = (Meters::new(), ABANDONED_AFTER);
-        Fetcher { log, staging, client, meters, patience, takes_backups: false }
+        Fetcher { log, staging, client, room, meters, patience, takes_backups: false }
+    }
+
+    /// The same, which shares the room in staging with other fetchers.
+    #[must_use]
+    pub fn within(self, room: StagingRoom) -> Self {
+        Fetcher { room, ..self }
     }
 
     /// With the site's setting of how long a session may be without an end.
@@ -169,7 +178,10 @@ impl Fetcher {
             open.iter().map(|(_, one)| &one.0).filter(|wanted| is_report(wanted)).collect();
         let mut reports = match reports.is_empty() {
             true => Vec::new(),
-            false => self.reports(&reports, lease).await,
+            false => match self.room.takes(Kind::SessionData).await {
+                Ok(()) => self.reports(&reports, lease).await,
+                Err(no_room) => reports.iter().map(|_| Err(no_room.clone().into())).collect(),
+            },
         }
         .into_iter();
         let mut fetched = Vec::with_capacity(open.len());

@@ -315,7 +315,7 @@ impl Worker for FileSink {
     }
 
     async fn probe(&self) -> Result<(), Failure> {
-        self.staging.probe().await.map_err(|cause| Failure::Down(cause.into()))?;
+        self.staging.probe_reading().await.map_err(|cause| Failure::Down(cause.into()))?;
         self.blocking(|directory| directory.probe().map_err(|cause| Failure::Down(cause.into())))
             .await
     }

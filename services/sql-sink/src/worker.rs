@@ -227,7 +227,7 @@ impl<S: Store> Worker for SqlSink<S> {
         self.store.rehearse(bytes).await.map_err(unwritten)?;
         self.unwritten.store(0, Ordering::Relaxed);
         self.progress.all(&*self.store).await?;
-        self.staging.probe().await.map_err(|cause| Failure::Down(cause.into()))
+        self.staging.probe_reading().await.map_err(|cause| Failure::Down(cause.into()))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Download {
     pub content_type: Option<String>,
     /// The answer's `Content-Disposition`.
     pub content_disposition: Option<String>,
+    /// How many bytes the appliance says that it has.
+    pub size: Option<u64>,
     /// The first 512 bytes or more, or all of a smaller body; the stream begins with them.
     pub first: Bytes,
     rest: BoxStream<'static, Result<Bytes, ApplianceError>>,
@@ -176,6 +178,7 @@ impl Download {
         Download {
             content_type: opened.content_type,
             content_disposition: opened.content_disposition,
+            size: opened.part.total,
             first: opened.first,
             rest: opened.rest,
             permit,

@@ -30,6 +30,8 @@ pub enum Wanted {
         passed_to: Option<u64>,
         /// Whether a dead letter names its artifact.
         is_dead_lettered: bool,
+        /// Whether its artifact is asked for again, or a replay has not come to it yet.
+        is_asked_again: bool,
     },
 }
 
@@ -44,9 +46,9 @@ impl StagedObject {
             Wanted::ByNobody => self.age > Self::ATTEMPT_MAX,
             Wanted::ByRebuilding => false,
             Wanted::ByFact { .. } if self.kind.is_report() => false,
-            Wanted::ByFact { position, passed_to, is_dead_lettered } => {
+            Wanted::ByFact { position, passed_to, is_dead_lettered, is_asked_again } => {
                 let is_passed = passed_to.is_some_and(|passed_to| position <= passed_to);
-                is_passed && !is_dead_lettered && self.age > keep
+                is_passed && !is_dead_lettered && !is_asked_again && self.age > keep
             }
         }
     }
@@ -64,6 +66,13 @@ mod tests {
             position,
             passed_to,
             is_dead_lettered,
+            is_asked_again: false,
+        };
+        let again = Wanted::ByFact {
+            position: 5,
+            passed_to: Some(9),
+            is_dead_lettered: false,
+            is_asked_again: true,
         };
         let (recording, report) = (Kind::SessionRecording, Kind::SessionData);
         for (kind, days, wanted, goes) in [
@@ -73,6 +82,7 @@ mod tests {
             (recording, 8, fact(5, Some(4), false), false),
             (recording, 8, fact(5, None, false), false),
             (recording, 8, fact(5, Some(5), true), false),
+            (recording, 900, again, false),
             (report, 900, fact(5, Some(5), false), false),
             (recording, 900, Wanted::ByRebuilding, false),
             (report, 3, Wanted::ByNobody, true),

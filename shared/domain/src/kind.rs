@@ -107,6 +107,11 @@ impl Kind {
     pub const fn is_report(self) -> bool {
         matches!(self, Kind::SessionData | Kind::PresentationData)
     }
+
+    /// Whether it is a recording, which a report names.
+    pub const fn is_recording(self) -> bool {
+        !self.is_report() && self.family().is_some()
+    }
 }
 
 impl FromStr for Kind {

@@ -11,6 +11,7 @@
 
 mod artifact;
 mod conflict;
+mod debts;
 mod digest;
 mod epochs;
 mod expiry;
@@ -26,8 +27,10 @@ mod product;
 mod reconcile;
 mod retention;
 mod revision;
+mod room;
 mod schedule;
 mod site;
+mod size;
 mod time;
 mod verify;
 mod wake;
@@ -35,6 +38,7 @@ mod watermark;
 
 pub use artifact::{ArtifactId, ArtifactKey, Instance, InvalidArtifact};
 pub use conflict::{Conflict, UnknownConflict};
+pub use debts::{Amount, Debt, Debtor, Debts};
 pub use digest::{Digest, InvalidDigest};
 pub use epochs::{Epoch, Epochs};
 pub use expiry::{StagedObject, Wanted};
@@ -52,11 +56,13 @@ pub use product::{Product, UnknownProduct};
 pub use reconcile::{Held, LastFact, Standing};
 pub use retention::Retention;
 pub use revision::Revision;
+pub use room::{Fetching, Floors, Room};
 pub use schedule::{
     InvalidDuration, InvalidPeriod, Period, TimeWithoutDays, Timetable, format_duration,
     parse_duration,
 };
 pub use site::{InvalidSite, SiteHost};
+pub use size::{InvalidSize, format_size, parse_size};
 pub use time::{ApplianceTime, Slot};
 pub use verify::{Difference, Entry, Finding};
 pub use wake::Wakes;

@@ -119,6 +119,11 @@ impl Store {
         &self.place
     }
 
+    /// The folder that it is; none where it is a bucket.
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_deref()
+    }
+
     /// Stores a stream under a name, replacing what was there, and returns its size.
     ///
     /// The name shows the whole content or what it showed before, also when this is cancelled; memory is bounded by a few parts.

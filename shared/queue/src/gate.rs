@@ -44,11 +44,12 @@ pub struct OpenRuns {
     _followed_until_dropped: Arc<DropGuard>,
 }
 
-/// Whether a route may be pulled from: while any of these runs is open.
+/// Whether a route may be pulled from: while any of its runs is open, where it goes by runs, and while there is room for
+/// what it brings, where somebody looks after that.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    open: OpenRuns,
-    runs: BTreeSet<String>,
+    runs: Option<(OpenRuns, BTreeSet<String>)>,
+    room: Option<watch::Receiver<bool>>,
 }
 
 /// A message that comes again late: it does not hold a run open.
@@ -105,25 +106,50 @@ impl OpenRuns {
             Opening::Always => None,
             Opening::During(schedules) => {
                 let runs = schedules.iter().map(|schedule| key(schedule, site)).collect();
-                Some(Gate { open: self.clone(), runs })
+                Some(Gate { runs: Some((self.clone(), runs)), room: None })
             }
         }
     }
 }
 
 impl Gate {
-    /// Whether any of its runs is open.
+    /// A gate that is open while there is room.
+    pub fn of_room(room: watch::Receiver<bool>) -> Self {
+        Gate { runs: None, room: Some(room) }
+    }
+
+    /// The same gate, open only while there is room, too.
+    #[must_use]
+    pub fn with_room(self, room: watch::Receiver<bool>) -> Self {
+        Gate { room: Some(room), ..self }
+    }
+
+    /// Whether any of its runs is open, and there is room.
     pub fn is_open(&self) -> bool {
-        !self.open.open.borrow().is_disjoint(&self.runs)
+        let runs =
+            |(open, runs): &(OpenRuns, BTreeSet<String>)| !open.open.borrow().is_disjoint(runs);
+        self.runs.as_ref().is_none_or(runs) && self.room.as_ref().is_none_or(|room| *room.borrow())
     }
 
     /// Waits until it is open.
     pub(crate) async fn opened(&self) {
-        let mut open = self.open.open.clone();
-        if open.wait_for(|open| !open.is_disjoint(&self.runs)).await.is_err() {
-            // Nobody follows the runs any more: the process ends.
-            std::future::pending::<()>().await;
+        while !self.is_open() {
+            if self.both_were_open().await.is_err() {
+                // Nobody follows the runs, or the room, any more: the process ends.
+                std::future::pending::<()>().await;
+            }
         }
+    }
+
+    /// Waits for the one, then for the other, which may take so long that the first has closed again.
+    async fn both_were_open(&self) -> Result<(), watch::error::RecvError> {
+        if let Some((open, runs)) = &self.runs {
+            open.open.clone().wait_for(|open| !open.is_disjoint(runs)).await?;
+        }
+        if let Some(room) = &self.room {
+            room.clone().wait_for(|room| *room).await?;
+        }
+        Ok(())
     }
 }
 

@@ -64,7 +64,7 @@ pub use dead::{DeadLetters, Lying};
 pub use delivery::Delivery;
 pub use destinations::KnownDestination;
 pub use ended::EndedBatch;
-pub use expiry::Wants;
+pub use expiry::{Recipient, Wants};
 pub use gate::{Gate, OpenRun, OpenRuns, RunsHeldOpen};
 pub use lease::{Lease, PhaseTimedOut};
 pub use log::{Announced, Log, Logged, Published};

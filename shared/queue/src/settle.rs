@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     Dependency,
     /// Nobody's: wait this long.
     Throttle(Duration),
+    /// Nobody's: this message alone waits this long.
+    Room(Duration),
     /// Nobody's: this message is too early.
     Early,
 }
@@ -56,6 +58,7 @@ impl From<&Failure> for Fault {
             Failure::Reject(_) => Fault::Lasting,
             Failure::Down(_) => Fault::Dependency,
             Failure::Throttled { wait, .. } => Fault::Throttle(*wait),
+            Failure::NoRoom { wait, .. } => Fault::Room(*wait),
             Failure::NotYet(_) => Fault::Early,
         }
     }
@@ -104,7 +107,7 @@ pub(crate) fn settle(
         }
         // Not at once: whoever pulls next from this route would find the same.
         Fault::Dependency => Settlement::HandBack { after: Duration::from_secs(1) },
-        Fault::Throttle(wait) => Settlement::HandBack { after: wait },
+        Fault::Throttle(wait) | Fault::Room(wait) => Settlement::HandBack { after: wait },
     }
 }
 
@@ -164,7 +167,9 @@ mod tests {
 
     #[test]
     fn an_outage_makes_no_dead_letter_however_often_it_strikes() {
-        for fault in [Fault::Dependency, Fault::Throttle(Duration::from_secs(9)), Fault::Early] {
+        let wait = Duration::from_secs(9);
+        let strikes = [Fault::Dependency, Fault::Throttle(wait), Fault::Room(wait), Fault::Early];
+        for fault in strikes {
             assert!(matches!(
                 settle(fault, failed(1_000_000), 0.0, &policy()),
                 Settlement::HandBack { .. }

@@ -96,6 +96,14 @@ pub enum Failure {
         /// What it said.
         cause: BoxError,
     },
+    /// There is no room for this message just now; no fault of it or of anything else. It comes again after that, and
+    /// nothing else waits for it.
+    NoRoom {
+        /// After how long.
+        wait: Duration,
+        /// What it lacks.
+        cause: BoxError,
+    },
     /// It is too early for this message. It comes again, after waits that grow, and nothing else waits for it; only
     /// after two days of that it counts as [`Failure::Retry`].
     NotYet(BoxError),
@@ -109,6 +117,7 @@ impl Failure {
             | Failure::Reject(cause)
             | Failure::Down(cause)
             | Failure::NotYet(cause)
+            | Failure::NoRoom { cause, .. }
             | Failure::Throttled { cause, .. } => cause,
         }
     }

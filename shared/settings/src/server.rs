@@ -2,6 +2,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::Floors;
+
 use crate::Secret;
 use crate::reader::TableReader;
 use crate::url;
@@ -32,12 +34,18 @@ pub struct Staging {
     pub url: Option<String>,
     /// How long recordings and backups stay after they were staged, if all that want them have them by then.
     pub keep: Duration,
+    /// How much room staging leaves on its disk, in bytes: with less, what all have goes at once, and then recordings
+    /// wait. None goes by the disk's size.
+    pub floor: Option<u64>,
+    /// With less room than this nothing is fetched. None goes by the disk's size.
+    pub lowest_floor: Option<u64>,
 }
 
 impl Default for Staging {
     /// A week: a destination that is added or asked for within it need not ask the appliance.
     fn default() -> Self {
-        Staging { url: None, keep: Duration::from_secs(7 * 86_400) }
+        let keep = Duration::from_secs(7 * 86_400);
+        Staging { url: None, keep, floor: None, lowest_floor: None }
     }
 }
 
@@ -184,6 +192,9 @@ fn is_prefix(text: &str) -> Result<(), String> {
 }
 
 impl Staging {
+    /// More is a slip of the keyboard.
+    const FLOOR_MAX: u64 = 1_000_000_000_000_000;
+
     /// The folder that the URL names.
     pub fn directory(&self) -> Option<PathBuf> {
         self.url.as_deref().and_then(|url| url::file(url).ok())
@@ -192,8 +203,20 @@ impl Staging {
     pub(crate) fn read(mut table: TableReader<'_>) -> Staging {
         let folder = table.optional("url", |value| value.checked(|text| url::file(text).map(drop)));
         let keep = table.optional("keep", |value| value.duration(0..=3_650 * 86_400));
+        let bounds = Floors::LOWEST_MIN..=Staging::FLOOR_MAX;
+        let floor = table.optional("floor", |value| value.size(bounds.clone()));
+        let lowest_floor = table.optional("lowest_floor", |value| value.size(bounds));
+        if lowest_floor > floor && floor.is_some() {
+            table.refuse("lowest_floor", "is above `floor`", "`lowest_floor` is at most `floor`");
+        }
         table.finish();
-        Staging { url: folder.map(str::to_owned), keep: keep.unwrap_or(Staging::default().keep) }
+        let keep = keep.unwrap_or(Staging::default().keep);
+        Staging { url: folder.map(str::to_owned), keep, floor, lowest_floor }
+    }
+
+    /// The floors on a disk of this size.
+    pub fn floors(&self, size: u64) -> Floors {
+        Floors::of(self.floor, self.lowest_floor, size)
     }
 }
 

@@ -83,7 +83,8 @@ fn unknown_keys_are_named_with_what_was_meant() {
     );
     assert_one(
         &plus("[staging]\ncolour = 1\n"),
-        "19:1: unknown key `colour` in [staging]\n  help: known here: `url`, `keep`",
+        "19:1: unknown key `colour` in [staging]\n  help: known here: `url`, `keep`, `floor`, \
+         `lowest_floor`",
     );
     assert_one(
         &plus("[sites.x]\n"),
@@ -493,4 +494,21 @@ fn artifacts_of_one_session_that_would_share_a_name_are_a_warning() {
     let wanted = "sluice.toml:10:13: every command-shell-recording of a session would have one name\n  \
                   help: put %INSTANCE% into the format; as it is, `on_conflict` decides";
     assert!(warnings.iter().any(|warning| warning == wanted), "{warnings:#?}");
+}
+
+#[test]
+fn floors_of_staging_are_sizes_that_leave_the_log_some_room() {
+    for (floors, problem) in [
+        (
+            "floor = \"1.5GB\"",
+            "19:9: `floor`: \"1.5GB\" is no size: a whole number and kB, MB, GB or TB is, such as \"500MB\"",
+        ),
+        ("lowest_floor = \"1MB\"", "19:16: `lowest_floor` is 32.0 MB to 1000 TB"),
+        (
+            "floor = \"1GB\"\nlowest_floor = \"2GB\"",
+            "20:1: `lowest_floor` is above `floor`\n  help: `lowest_floor` is at most `floor`",
+        ),
+    ] {
+        assert_one(&plus(&format!("[staging]\n{floors}\n")), problem);
+    }
 }

@@ -101,6 +101,14 @@ impl<E: Error + 'static> PutError<E> {
             PutError::Store { cause, .. } => cause.is_down(),
         }
     }
+
+    /// Whether the store has no room left.
+    pub fn is_full(&self) -> bool {
+        match self {
+            PutError::Content { .. } => false,
+            PutError::Store { cause, .. } => cause.is_full(),
+        }
+    }
 }
 
 impl OpenError {

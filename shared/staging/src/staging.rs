@@ -1,9 +1,10 @@
 use std::error::Error;
+use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 use domain::facts::ClaimCheck;
-use domain::{ArtifactId, Digest};
+use domain::{ArtifactId, Digest, Room};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use objects::{Object, Store, StoreError};
@@ -11,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::content::{Content, differs};
 use crate::name::{FACT_SUFFIX, object_name};
+use crate::room::room_of;
 use crate::{OpenError, PutError, StagingError};
 
 /// Marks a store as staging, so that an unmounted share is not taken for one that lost its objects.
@@ -46,12 +48,22 @@ impl Staging {
     /// When the URL is none, or the store can't be written.
     pub async fn open(url: &str) -> Result<Staging, StagingError> {
         let store = Store::open(url).await.map_err(StagingError::Open)?;
-        match store.put_small(MARK, Bytes::from_static(b"sluice staging\n"), true).await {
-            Ok(()) => {}
-            Err(error) if error.is_taken() => {}
-            Err(error) => return Err(StagingError::Store(error)),
+        let staging = Staging { store };
+        // Looked for first: one that is full can't be written, and is to be opened all the same.
+        if staging.has(MARK).await.map_err(StagingError::Store)?.is_none() {
+            let mark = Bytes::from_static(b"sluice staging\n");
+            match staging.store.put_small(MARK, mark, true).await {
+                Ok(()) => {}
+                Err(error) if error.is_taken() => {}
+                Err(error) => return Err(StagingError::Store(error)),
+            }
         }
-        Ok(Staging { store })
+        Ok(staging)
+    }
+
+    /// Whether a folder is staging already: opening one that is none makes it.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(MARK).is_file()
     }
 
     /// The store's URL, without credentials.
@@ -215,19 +227,34 @@ impl Staging {
         self.store.put_small(EPOCH, Bytes::copy_from_slice(epoch), false).await
     }
 
+    /// Whether staging can be read now. That is enough for a sink: one that waited until staging can be written, too,
+    /// would not take from a full one what fills it.
+    ///
+    /// # Errors
+    /// When it can't, or is not the store that was opened.
+    pub async fn probe_reading(&self) -> Result<(), StagingError> {
+        match self.has(MARK).await.map_err(StagingError::Store)? {
+            Some(_) => Ok(()),
+            None => Err(self.unmarked()),
+        }
+    }
+
     /// Whether staging can be read and written now.
     ///
     /// # Errors
     /// When it can't, or is not the store that was opened.
     pub async fn probe(&self) -> Result<(), StagingError> {
-        if self.has(MARK).await.map_err(StagingError::Store)?.is_none() {
-            return Err(self.unmarked());
-        }
+        self.probe_reading().await?;
         // One name per probe: two processes must not delete each other's.
         let probe = format!("{PROBE}-{:08x}", rand::random::<u32>());
         let written = self.store.put_small(&probe, Bytes::from_static(b"probe"), false).await;
         written.map_err(StagingError::Store)?;
         self.store.delete(&probe).await.map_err(StagingError::Store)
+    }
+
+    /// The room on its disk; none where that can't be told, as of a bucket.
+    pub fn room(&self) -> Option<Room> {
+        self.store.folder().and_then(room_of)
     }
 
     fn unmarked(&self) -> StagingError {

@@ -59,8 +59,11 @@ pub async fn rows_of(path: &Path) -> Vec<(&'static str, Vec<String>)> {
     tables
 }
 
-/// All files but those of the ledger.
-fn files(folder: &Path) -> BTreeMap<String, Digest> {
+/// All files but those of the ledger, by their names, with the digests of their bytes; of a backup only that it is there.
+///
+/// # Panics
+/// When they can't be read.
+pub fn files(folder: &Path) -> BTreeMap<String, Digest> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a directory") {
         let entry = entry.expect("a readable directory");
@@ -68,7 +71,8 @@ fn files(folder: &Path) -> BTreeMap<String, Digest> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let bytes = match name.ends_with(".nsb") {
                 true => Vec::new(),
-                false => fs::read(entry.path()).expect("a readable file"),
+                // It may be replaced just now.
+                false => fs::read(entry.path()).unwrap_or_default(),
             };
             found.insert(name, Digest::of(&bytes));
         }

@@ -14,6 +14,6 @@ mod compare;
 mod rig;
 mod settings;
 
-pub use compare::{Arrived, rows_of};
+pub use compare::{Arrived, files, rows_of};
 pub use rig::{Program, Rig, until, within};
 pub use settings::{Destinations, SettingsFile};

@@ -8,8 +8,12 @@ pub struct SettingsFile {
     pub shared: Option<(String, String)>,
     /// Whether recordings and backups are transferred, too.
     pub files_of_all_kinds: bool,
+    /// Whether backups are among them. Their routes are open only while a run of their schedule lasts.
+    pub backups: bool,
     /// Whether the second site has transfers.
     pub second_site: bool,
+    /// More of staging's settings, as they stand in the file. The tests are to run on a disk with little room, too.
+    pub staging: String,
     /// How often the schedules run.
     pub every: &'static str,
     /// More settings, as they stand in the file.
@@ -36,7 +40,9 @@ impl Default for SettingsFile {
         SettingsFile {
             shared: None,
             files_of_all_kinds: true,
+            backups: true,
             second_site: true,
+            staging: "floor = \"32MB\"\n".to_owned(),
             every: "1m",
             more: String::new(),
             requests_per_second: 500,
@@ -63,9 +69,12 @@ impl SettingsFile {
     pub(crate) fn text(&self, folder: &Path, sites: &[SiteOf<'_>]) -> String {
         let mut text = self.more.clone();
         let folder = folder.display();
-        if let Some((log, staging)) = &self.shared {
-            write!(text, "[log]\nurl = {log:?}\n[staging]\nurl = {staging:?}\n").expect("a string");
+        let mut staging = self.staging.clone();
+        if let Some((log, url)) = &self.shared {
+            write!(text, "[log]\nurl = {log:?}\n").expect("a string");
+            writeln!(staging, "url = {url:?}").expect("a string");
         }
+        write!(text, "[staging]\n{staging}").expect("a string");
         // Quick, so that what can't succeed is a dead letter before the test's patience ends.
         text += "[retry]\nattempts = 4\nfirst = \"1s\"\nlongest = \"2s\"\n";
         for site in sites {
@@ -111,7 +120,7 @@ impl SettingsFile {
             let lines =
                 transfers.iter().map(|(destination, kinds)| transfer(label, destination, kinds));
             text += &schedule(label, self.every, lines.collect());
-            if self.files_of_all_kinds {
+            if self.files_of_all_kinds && self.backups {
                 let backups = self.destinations.files.iter();
                 let lines = backups.map(|name| transfer(label, name, r#""site-backup""#));
                 text += &schedule(&format!("{label}-backup"), "7d", lines.collect());

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
-use domain::facts::{ArtifactStaged, Cause, ClaimCheck};
-use domain::{ArtifactId, ArtifactKey, DestinationId, Kind, Particulars};
-use fetcher::expire;
+use domain::facts::{
+    Again, AgainMode, ArtifactStaged, Asked, Cause, ClaimCheck, DeadLetter, Letter, Verdict,
+};
+use domain::{ArtifactId, ArtifactKey, Debtor, DestinationId, Kind, Particulars};
+use fetcher::{debts, expire, make_room};
 use futures::TryStreamExt as _;
 use messages::Fact;
 use nats_server::NatsServer;
-use queue::{KnownDestination, Log, LogOptions, Route};
+use queue::{KnownDestination, Log, LogOptions, Period, Route};
 use settings::{Needs, Settings};
 use staging::Staging;
 use tempfile::TempDir;
@@ -69,10 +71,62 @@ impl House {
         (artifact, claim)
     }
 
+    /// The identity that stands in the place of the archive.
+    async fn known(&self, random: u8) -> DestinationId {
+        let known = KnownDestination {
+            id: DestinationId::from_random([random; 16]),
+            label: "archive".to_owned(),
+            place: "file:///srv/a".to_owned(),
+            seen_at: Utc::now(),
+        };
+        self.log.know_destination(&known).await.expect("the server confirms it");
+        known.id
+    }
+
+    /// The archive, opened, and its route of recordings.
+    async fn archive(&self) -> (DestinationId, Route) {
+        let id = self.known(7).await;
+        let site = "hq.example.com".parse().expect("a host");
+        let route = Route::deliver(&self.log, &id, &site, Kind::SessionRecording);
+        self.log.ensure_route(&route).await.expect("it can be made");
+        (id, route)
+    }
+
+    async fn bury(&self, artifact: ArtifactId, destination: &DestinationId) {
+        let letter = Letter {
+            stream: "ARTIFACTS".to_owned(),
+            subject: "x".to_owned(),
+            sequence: 1,
+            payload: Vec::new(),
+        };
+        let dead = Fact::DeadLetter(DeadLetter {
+            worker: "file-sink".to_owned(),
+            destination: Some(destination.clone()),
+            artifact: Some(artifact),
+            verdict: Verdict::Rejected,
+            reason: "a test says so".to_owned(),
+            attempts: 1,
+            settled_at: Utc::now(),
+            letter,
+        });
+        self.log.publish(&dead).await.expect("it can be published");
+    }
+
     /// What is left after so many days.
     async fn left_after(&self, days: i64, kinds: &str) -> Vec<String> {
         let now = Utc::now() + TimeDelta::days(days);
         expire(&self.log, &self.staging, &settings(kinds), now).await.expect("log and staging");
+        self.left().await
+    }
+
+    /// What is left where room is lacking.
+    async fn left_under_the_floor(&self) -> Vec<String> {
+        let made = make_room(&self.log, &self.staging, &settings(BOTH), Utc::now()).await;
+        made.expect("log and staging");
+        self.left().await
+    }
+
+    async fn left(&self) -> Vec<String> {
         let objects: Vec<_> = self.staging.objects("").try_collect().await.expect("listed");
         let name = |name: &str| {
             let parts: Vec<&str> = name.split('/').collect();
@@ -136,17 +190,7 @@ async fn what_an_attempt_left_goes_after_two_days_and_what_a_fact_names_does_not
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_route_has_not_passed_stays_and_what_it_has_passed_goes() {
     let house = House::build().await;
-    let id = DestinationId::from_random([7; 16]);
-    let known = KnownDestination {
-        id: id.clone(),
-        label: "archive".to_owned(),
-        place: "file:///srv/a".to_owned(),
-        seen_at: Utc::now(),
-    };
-    house.log.know_destination(&known).await.expect("the server confirms it");
-    let site = "hq.example.com".parse().expect("a host");
-    let route = Route::deliver(&house.log, &id, &site, Kind::SessionRecording);
-    house.log.ensure_route(&route).await.expect("it can be made");
+    let (_, route) = house.archive().await;
     house.stage(Kind::SessionRecording, "1").await;
     house.stage(Kind::SessionRecording, "2").await;
     let both = ["session-recording 1", "session-recording 2"];
@@ -154,6 +198,87 @@ async fn what_a_route_has_not_passed_stays_and_what_it_has_passed_goes() {
     settle(&house, &route).await;
     assert_eq!(house.left_after(6, BOTH).await, both);
     assert_eq!(house.left_after(8, BOTH).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_room_is_lacking_what_all_have_goes_at_once_and_nothing_else() {
+    let house = House::build().await;
+    let (id, route) = house.archive().await;
+    let (dead, _) = house.stage(Kind::SessionRecording, "dead").await;
+    let (asked, _) = house.stage(Kind::SessionRecording, "asked").await;
+    house.stage(Kind::SessionRecording, "delivered").await;
+    house.stage(Kind::SessionData, "report").await;
+    house.attempt(Kind::SessionRecording, "under-way").await;
+    settle(&house, &route).await;
+    house.stage(Kind::SessionRecording, "waiting").await;
+    house.bury(dead, &id).await;
+    let again = Route::again_deliver(&house.log, &id);
+    house.log.ensure_route(&again).await.expect("it can be made");
+    house.log.announce(&asked_again(asked, &id)).await.expect("it can be published");
+
+    let archive = Debtor::Destination("archive".to_owned());
+    let found = debts(&house.log, &house.staging, &settings(BOTH)).await.expect("they answer");
+    let needed =
+        |debtor: &Debtor| (found.of[debtor].needed.objects, found.of[debtor].would_go.objects);
+    // Its route of reports was never made.
+    assert_eq!(needed(&archive), (2, 1), "{found:?}");
+    assert_eq!((needed(&Debtor::DeadLetter), needed(&Debtor::AskedAgain)), ((1, 1), (1, 1)));
+    assert_eq!((found.delivered.objects, found.reports.objects, found.all.objects), (1, 1, 6));
+
+    let rest =
+        ["asked", "dead", "under-way", "waiting"].map(|one| format!("session-recording {one}"));
+    let rest = [vec!["session-data report".to_owned()], rest.to_vec()].concat();
+    assert_eq!(house.left_under_the_floor().await, rest);
+    settle(&house, &again).await;
+    settle(&house, &route).await;
+    let rest: Vec<_> = rest
+        .into_iter()
+        .filter(|one| !one.ends_with("waiting") && !one.ends_with("asked"))
+        .collect();
+    assert_eq!(house.left_under_the_floor().await, rest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replay_has_not_come_to_stays() {
+    let house = House::build().await;
+    let (id, route) = house.archive().await;
+    house.stage(Kind::SessionRecording, "1").await;
+    settle(&house, &route).await;
+    let site = "hq.example.com".parse().expect("a host");
+    let of = vec![(site, Kind::SessionRecording)];
+    let replay = house.log.ask_replay(&id, of, Period::default(), "test").await.expect("asked");
+    assert_eq!(house.left_under_the_floor().await, ["session-recording 1"]);
+    house.log.end_replay(&replay).await.expect("it can be ended");
+    assert_eq!(house.left_under_the_floor().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_the_destination_has_no_more_holds_nothing_back() {
+    let house = House::build().await;
+    let (old, _) = house.archive().await;
+    house.stage(Kind::SessionRecording, "1").await;
+    assert_eq!(house.left_under_the_floor().await, ["session-recording 1"]);
+    let new = house.known(8).await;
+    assert_ne!(old, new);
+    let site = "hq.example.com".parse().expect("a host");
+    let route = Route::deliver(&house.log, &new, &site, Kind::SessionRecording);
+    house.log.ensure_route(&route).await.expect("it can be made");
+    settle(&house, &route).await;
+    assert_eq!(house.left_under_the_floor().await, [""; 0]);
+}
+
+fn asked_again(artifact: ArtifactId, by: &DestinationId) -> Fact {
+    Fact::Again(Again {
+        artifact,
+        to: Asked::Deliver(by.clone()),
+        ask: "test".to_owned(),
+        mode: AgainMode::EvenIfDone,
+        why: "a test asks".to_owned(),
+        asked_by: "test".to_owned(),
+        asked_at: Utc::now(),
+        destinations: Vec::new(),
+        import: None,
+    })
 }
 
 /// Works through a route with a worker that finds all of it done.

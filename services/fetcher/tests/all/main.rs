@@ -7,3 +7,4 @@ mod house;
 mod kinds;
 mod rebuild;
 mod revisions;
+mod room;

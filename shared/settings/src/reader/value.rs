@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use domain::{format_duration, parse_duration};
+use domain::{format_duration, format_size, parse_duration, parse_size};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -154,6 +154,17 @@ impl<'a> Value<'a> {
             return None;
         }
         Some(length)
+    }
+
+    /// A number of bytes within bounds.
+    pub(crate) fn size(&self, bytes: RangeInclusive<u64>) -> Option<u64> {
+        let size = self.understood(parse_size)?;
+        if !bytes.contains(&size) {
+            let [least, most] = [*bytes.start(), *bytes.end()].map(format_size);
+            self.problem(format!("{} is {least} to {most}", self.name), None);
+            return None;
+        }
+        Some(size)
     }
 
     /// A path; a relative one starts from the folder of the settings.

@@ -71,19 +71,19 @@ fn put_back(rig: &Rig, backup: &str, database: &str) {
 }
 
 /// What `sluice status` says.
-async fn status(rig: &Rig) -> String {
+pub(crate) async fn status(rig: &Rig) -> String {
     let output = rig.sluice(&["status"]).await;
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-async fn answers(rig: &Rig) {
+pub(crate) async fn answers(rig: &Rig) {
     until("the log answers", async || rig.sluice(&["status"]).await.status.success().then_some(()))
         .await;
 }
 
 /// The exit code and the differences of `sluice verify`.
-async fn verified(rig: &Rig, to: &str) -> (bool, Vec<String>) {
+pub(crate) async fn verified(rig: &Rig, to: &str) -> (bool, Vec<String>) {
     let output = rig.sluice(&["verify", "--to", to, "--json"]).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let kind = |line: &str| {
@@ -252,7 +252,7 @@ async fn until_idle(rig: &Rig, identity: &str) {
     .await;
 }
 
-async fn nats_log(rig: &Rig) -> queue::Log {
+pub(crate) async fn nats_log(rig: &Rig) -> queue::Log {
     let settings = fs::read_to_string(rig.path("sluice.toml")).expect("the settings");
     let url = settings.lines().find_map(|line| line.strip_prefix("url = \"nats"));
     let url = format!("nats{}", url.expect("an address").trim_end_matches('"'));
@@ -323,7 +323,7 @@ async fn replayed(count: u64, kills: u32) {
 }
 
 /// The part of `sluice status` that tells of replays.
-async fn open_replays(rig: &Rig) -> String {
+pub(crate) async fn open_replays(rig: &Rig) -> String {
     let status = status(rig).await;
     let from = status.find(" replay ").unwrap_or(status.len());
     status[from..].split("\n\n").next().unwrap_or_default().to_owned()

@@ -1,6 +1,8 @@
 //! A real NATS server, a stand-in appliance and a staging folder, with a fetcher between them.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use appliance::{Client, Clients};
@@ -12,7 +14,7 @@ use domain::facts::{
 use domain::{
     ApplianceTime, ArtifactId, ArtifactKey, Digest, Family, Instance, Kind, Particulars, SiteHost,
 };
-use fetcher::Fetcher;
+use fetcher::{Fetcher, StagingRoom};
 use futures::TryStreamExt;
 use messages::Fact;
 use nats_server::NatsServer;
@@ -35,7 +37,28 @@ pub struct House {
     pub log: Log,
     pub staging: Staging,
     settings: Settings,
-    _folder: TempDir,
+    // Gone before the folder that it covers.
+    _disk: Option<Disk>,
+    folder: TempDir,
+}
+
+/// A small disk of its own that covers a folder; gone with this value.
+#[derive(Debug)]
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(mib: u32, on: &Path) -> Option<Disk> {
+        let size = format!("size={mib}m");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(on).output();
+        mounted.is_ok_and(|it| it.status.success()).then(|| Disk(on.to_owned()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+    }
 }
 
 /// Runners under way; they end with this value.
@@ -51,6 +74,21 @@ impl House {
 
     /// With these lines behind those of the site in the settings.
     pub async fn with(options: Options, lines: &str) -> House {
+        let folder = tempfile::tempdir().expect("a folder");
+        House::at(options, lines, folder, None).await
+    }
+
+    /// With staging on a disk of this size; none where nothing can be mounted.
+    pub async fn on_disk(options: Options, lines: &str, mib: u32) -> Option<House> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Some(disk) = Disk::mount(mib, folder.path()) else {
+            println!("skipped: nothing can be mounted here");
+            return None;
+        };
+        Some(House::at(options, lines, folder, Some(disk)).await)
+    }
+
+    async fn at(options: Options, lines: &str, folder: TempDir, disk: Option<Disk>) -> House {
         let options = Options { rate_per_second: 0, rate_per_hour: 0, ..options };
         let site = Simulator::start(options).await.expect("a free port");
         let server = NatsServer::shared();
@@ -59,11 +97,15 @@ impl House {
             ..LogOptions::plain(&server.url(), "fetcher's tests")
         };
         let log = Log::connect(&log).await.expect("the server runs");
-        let folder = tempfile::tempdir().expect("a folder");
         let url = format!("file://{}", folder.path().display());
         let staging = Staging::open(&url).await.expect("a folder can be staging");
         let settings = settings(&site, lines);
-        House { site, log, staging, settings, _folder: folder }
+        House { site, log, staging, settings, _disk: disk, folder }
+    }
+
+    /// Where staging lies.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn host(&self) -> SiteHost {
@@ -77,7 +119,14 @@ impl House {
     }
 
     pub fn fetcher(&self) -> Fetcher {
-        Fetcher::new(self.log.clone(), self.staging.clone(), self.client())
+        self.fetcher_of(self.client())
+    }
+
+    /// The tests are to run on a disk with little room, too.
+    fn fetcher_of(&self, client: Client) -> Fetcher {
+        let floor = settings::Staging { floor: Some(32_000_000), ..settings::Staging::default() };
+        let room = StagingRoom::new(self.staging.clone(), floor);
+        Fetcher::new(self.log.clone(), self.staging.clone(), client).within(room)
     }
 
     pub fn lsids(&self) -> Vec<String> {
@@ -187,7 +236,7 @@ impl House {
             self.log.ensure_route(route).await.expect("the server runs");
         }
         for (routes, slots) in [(small, 3), (large, 2)] {
-            let fetcher = Fetcher::new(self.log.clone(), self.staging.clone(), client.clone());
+            let fetcher = self.fetcher_of(client.clone());
             let options = RunnerOptions { retry, ..RunnerOptions::slots(slots) };
             let runner = Runner::new(self.log.clone(), fetcher, routes, options);
             runs.spawn(runner.run(stop.child_token()));

@@ -1,0 +1,72 @@
+//! What lies in staging, for whom, and how much room there is.
+
+use std::path::{Path, PathBuf};
+
+use domain::{Amount, Debtor, Debts, Fetching, format_size};
+use queue::Log;
+use settings::Settings;
+use staging::Staging;
+
+use crate::data_dir::staging_url;
+use crate::table::table;
+
+/// The part of `sluice status` that tells of staging.
+pub(crate) async fn staged(log: &Log, settings: &Settings, data_dir: &Path) -> anyhow::Result<()> {
+    let folder = settings.staging.directory();
+    let folder: PathBuf = folder.unwrap_or_else(|| data_dir.join("staging"));
+    // Opening it would make it, and this command changes nothing.
+    if !Staging::is_at(&folder) {
+        println!("staging: not seen from here ({})\n", folder.display());
+        return Ok(());
+    }
+    let staging = Staging::open(&staging_url(settings, data_dir)?).await?;
+    let debts = fetcher::debts(log, &staging, settings).await?;
+    let rows = debts.of.iter().map(|(debtor, debt)| {
+        let [needed, would_go] = [debt.needed, debt.would_go].map(size);
+        [name(debtor), needed.0, needed.1, would_go.0, would_go.1]
+    });
+    let heading = ["staging is needed by", "objects", "size", "would go, if it had all", "size"];
+    println!("{}", table(heading, rows));
+    println!("{}", summary(&debts));
+    if let Some(room) = staging.room() {
+        let floors = settings.staging.floors(room.size);
+        println!(
+            "{} of {} are free; {} (floors: {} and {}).\n",
+            format_size(room.free),
+            format_size(room.size),
+            fetched(floors.fetching(room)),
+            format_size(floors.floor),
+            format_size(floors.lowest)
+        );
+    }
+    Ok(())
+}
+
+fn name(debtor: &Debtor) -> String {
+    match debtor {
+        Debtor::Destination(label) => label.clone(),
+        Debtor::AskedAgain => "(asked for again)".to_owned(),
+        Debtor::DeadLetter => "(dead letters)".to_owned(),
+    }
+}
+
+fn size(amount: Amount) -> (String, String) {
+    (amount.objects.to_string(), format_size(amount.bytes))
+}
+
+fn summary(debts: &Debts) -> String {
+    let [all, reports, delivered] = [debts.all, debts.reports, debts.delivered].map(size);
+    format!(
+        "Staging holds {} objects ({}): of these {} reports ({}), which stay, and {} recordings and backups ({}) that all \
+         have.",
+        all.0, all.1, reports.0, reports.1, delivered.0, delivered.1
+    )
+}
+
+fn fetched(fetching: Fetching) -> &'static str {
+    match fetching {
+        Fetching::All => "everything is fetched",
+        Fetching::NoRecordings => "recordings wait, reports and backups are fetched",
+        Fetching::Nothing => "nothing is fetched",
+    }
+}

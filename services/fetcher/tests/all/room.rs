@@ -1,0 +1,146 @@
+//! Promises about a disk of staging that fills. They need the right to mount; without it they say that they were skipped.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use appliance_simulator::{Options, RecordingKind, recording_bytes};
+use domain::Kind;
+use fetcher::Fetcher;
+use messages::Fact;
+use queue::{Failure, Lease, Outcome, Task, Worker as _};
+use staging::room_of;
+use tokio::runtime::Handle;
+
+use crate::house::{House, digest};
+
+const MIB: u64 = 1 << 20;
+
+async fn work(fetcher: &Fetcher, task: &Task) -> Outcome {
+    let lease = Lease::new("test", Duration::from_secs(60));
+    let outcomes = fetcher.work(std::slice::from_ref(task), &lease).await;
+    outcomes.expect("a batch does not fail as a whole").remove(0)
+}
+
+fn lacks_room(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(Failure::NoRoom { .. }))
+}
+
+/// Something else that takes room on staging's disk.
+struct Ballast(PathBuf);
+
+impl Ballast {
+    /// Leaves nothing.
+    fn fill(folder: &Path) -> Ballast {
+        let ballast = Ballast(folder.join(".sluice/ballast"));
+        let file = File::create(&ballast.0).expect("a file");
+        let flags = rustix::fs::FallocateFlags::empty();
+        let mut at = 0;
+        for piece in [MIB, 4096] {
+            while rustix::fs::fallocate(&file, flags, at, piece).is_ok() {
+                at += piece;
+            }
+        }
+        ballast
+    }
+
+    fn remove(self) {
+        fs::remove_file(self.0).expect("it is there");
+    }
+}
+
+/// The files below a folder, but for staging's own.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a readable folder").path();
+        match path.is_dir() {
+            true if path.ends_with(".sluice") => {}
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+/// Fills the disk as soon as so much has been written to it.
+fn fill_after(folder: &Path, bytes: u64, ended: &AtomicBool) -> Ballast {
+    let free = || room_of(folder).expect("it tells").free;
+    let before = free();
+    while before.saturating_sub(free()) < bytes && !ended.load(Ordering::Relaxed) {
+        std::thread::yield_now();
+    }
+    Ballast::fill(folder)
+}
+
+/// Has a task worked on while the disk fills after so many bytes of it.
+fn worked_while_it_fills(house: &House, task: &Task, after: u64) -> (Outcome, Ballast) {
+    let (fetcher, ended) = (house.fetcher(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let filled = scope.spawn(|| fill_after(house.folder(), after, &ended));
+        let working = async {
+            let outcome = work(&fetcher, task).await;
+            ended.store(true, Ordering::Relaxed);
+            outcome
+        };
+        let outcome = tokio::task::block_in_place(|| Handle::current().block_on(working));
+        (outcome, filled.join().expect("it fills"))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_under_a_download_gets_it_whole_when_there_is_room_and_nobody_is_to_blame()
+ {
+    let size = 32 * MIB;
+    let options = Options {
+        sessions: 1,
+        recordings: 1.0,
+        recording_bytes_exact: Some(size),
+        ..Options::default()
+    };
+    let Some(house) = House::on_disk(options, "", 112).await else { return };
+    let lsid = house.lsids().remove(0);
+    let task = house.task(house.due(house.recording(&lsid, Kind::SessionRecording, None))).await;
+    for after in [2 * MIB, 10 * MIB] {
+        let (outcome, ballast) = worked_while_it_fills(&house, &task, after);
+        assert!(lacks_room(&outcome), "{after}: {outcome:?}");
+        assert!(files(house.folder()).is_empty(), "{after}");
+        let asked = house.requests("SupportSessionRecording");
+        assert!(lacks_room(&work(&house.fetcher(), &task).await), "{after}: it is still full");
+        assert_eq!(house.requests("SupportSessionRecording"), asked, "{after}: asked in vain");
+        ballast.remove();
+    }
+    let done = work(&house.fetcher(), &task).await.expect("there is room");
+    let Some(Fact::ArtifactStaged(staged)) = done.closing.map(|closing| closing.fact) else {
+        panic!("nothing was staged");
+    };
+    let sent = recording_bytes(house.site.options(), &lsid, RecordingKind::Screen, 0);
+    assert_eq!((staged.claim.size, staged.claim.digest), (size, digest(sent)));
+    assert_eq!(house.content(&staged.claim).await.len() as u64, size);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_can_t_fit_is_not_begun_and_what_is_smaller_comes() {
+    let options = Options {
+        sessions: 1,
+        recordings: 1.0,
+        recording_bytes_exact: Some(64 * MIB),
+        backup_bytes: MIB,
+        ..Options::default()
+    };
+    let Some(house) = House::on_disk(options, "", 80).await else { return };
+    let (fetcher, lsid) = (house.fetcher(), house.lsids().remove(0));
+    let due = house.due(house.recording(&lsid, Kind::SessionRecording, None));
+    let recording = house.task(due).await;
+    for _ in 0..2 {
+        let outcome = work(&fetcher, &recording).await;
+        let Err(failure @ Failure::NoRoom { .. }) = outcome else { panic!("{outcome:?}") };
+        let reason = failure.to_string();
+        assert!(reason.contains("lowest floor of 32.0 MB"), "{reason}");
+        assert_eq!(house.requests("SupportSessionRecording"), 1, "so much of it is known now");
+    }
+    let report = house.task(house.ended(&lsid)).await;
+    work(&fetcher, &report).await.expect("a report fits");
+    assert_eq!(house.objects().await, 1);
+}
