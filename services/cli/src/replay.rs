@@ -42,7 +42,7 @@ pub(crate) async fn run(
         replay.id, replay.facts, destination.label
     );
     match wanted.wait {
-        true => wait(&log, &replay).await,
+        true => wait(&log, replay, &destination.label).await,
         false => Ok(()),
     }
 }
@@ -87,12 +87,20 @@ async fn identity(log: &Log, label: &str) -> anyhow::Result<DestinationId> {
 }
 
 /// Waits for its end. Whoever stops waiting stops nothing.
-async fn wait(log: &Log, replay: &Replay) -> anyhow::Result<()> {
+async fn wait(log: &Log, mut replay: Replay, label: &str) -> anyhow::Result<()> {
     let mut told = Instant::now();
     loop {
-        let record = log.replay(replay).await?;
-        let progress = log.replay_progress(replay).await?;
+        let record = log.replay(&replay).await?;
+        let progress = log.replay_progress(&replay).await?;
         if record.is_none_or(|record| record.ended_at.is_some()) {
+            // It goes on under another identity where the destination had lost its own.
+            let destination = identity(log, label).await?;
+            if destination != replay.destination
+                && let Some(same) = log.replay(&Replay { destination, ..replay.clone() }).await?
+            {
+                replay = same;
+                continue;
+            }
             if std::io::stderr().is_terminal() {
                 eprintln!();
             }
@@ -100,10 +108,10 @@ async fn wait(log: &Log, replay: &Replay) -> anyhow::Result<()> {
             return Ok(());
         }
         if std::io::stderr().is_terminal() {
-            eprint!("\r{}", line(replay, progress));
+            eprint!("\r{}", line(&replay, progress));
         } else if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            eprintln!("{}", line(replay, progress));
+            eprintln!("{}", line(&replay, progress));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -69,10 +69,12 @@ pub struct Rules {
 }
 
 /// What a directory without an identity is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WithoutIdentity {
     /// New: no identity was ever known for it, so it is given one.
     New,
+    /// To be filled anew: it is given this one.
+    Becomes(DestinationId),
     /// A share that isn't mounted, or a ledger that was lost: nothing is written into it.
     Down,
 }
@@ -106,7 +108,8 @@ impl Directory {
             return Err(identity::missing(&layout, root.is_dir()));
         }
         let (folder, dead) = Folder::enter(&layout, no_clobber).map_err(DirectoryError::Disk)?;
-        let directory = Directory::of(layout, Arc::new(folder), rules, known, &dead.ids())?;
+        let identity = identity::given(&layout, &folder, known, without)?;
+        let directory = Directory::of(layout, Arc::new(folder), rules, identity, &dead.ids())?;
         dead.clean_up(&directory.layout).map_err(DirectoryError::Disk)?;
         Ok(directory)
     }
@@ -129,20 +132,17 @@ impl Directory {
             bucket.check(&layout)?;
         }
         bucket.check_class(&layout)?;
-        Directory::of(layout, Arc::new(bucket), rules, known, &[])
+        let identity = identity::given(&layout, &bucket, known, without)?;
+        Directory::of(layout, Arc::new(bucket), rules, identity, &[])
     }
 
     fn of(
         layout: Layout,
         place: Arc<dyn Place>,
         rules: Rules,
-        known: Option<DestinationId>,
+        identity: DestinationId,
         dead: &[String],
     ) -> Result<Self, DirectoryError> {
-        let identity = match known {
-            Some(identity) => identity,
-            None => identity::draw(&layout, place.as_ref())?,
-        };
         let marks = Marks::open(&layout, Arc::clone(&place), dead).map_err(DirectoryError::Disk)?;
         Ok(Directory {
             identity,
@@ -189,6 +189,11 @@ impl Directory {
         Directory { sidecars, ..self }
     }
 
+    /// The place, for people.
+    pub fn shown(&self) -> String {
+        self.layout.shown().display().to_string()
+    }
+
     /// The identity of the destination.
     pub fn identity(&self) -> &DestinationId {
         &self.identity
@@ -199,12 +204,29 @@ impl Directory {
         self.place.no_clobber()
     }
 
-    /// Whether it can be delivered to: it is there, it is the one that it was, and has room for what did not fit.
+    /// Whether it is there, and the one that it was.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn stands(&self) -> Result<(), DirectoryError> {
+        identity::check(&self.layout, self.place.as_ref(), &self.identity)
+    }
+
+    /// Gives it another identity, unless somebody was quicker; says whether.
+    ///
+    /// # Errors
+    /// When it can't be read or written.
+    pub fn renew(&self, new: &DestinationId) -> Result<bool, DirectoryError> {
+        identity::renew(&self.layout, self.place.as_ref(), &self.identity, new)
+    }
+
+    /// Whether it can be delivered to: it is there, it is the one that it was, and has room for what did not fit. Whether
+    /// it was put back from an older copy is for the caller to find out, by its marks.
     ///
     /// # Errors
     /// When it can't.
     pub fn probe(&self) -> Result<(), DirectoryError> {
-        identity::check(&self.layout, self.place.as_ref(), &self.identity)?;
+        self.stands()?;
         let free_bytes = self.place.probe().map_err(DirectoryError::Disk)?;
         let wanted_bytes = self.did_not_fit_bytes.load(Ordering::Relaxed);
         if let Some(free_bytes) = free_bytes.filter(|free| *free < wanted_bytes) {
@@ -213,12 +235,6 @@ impl Directory {
         }
         self.did_not_fit_bytes.store(0, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Whether the place is there and knows no identity any more: a share that isn't mounted, or a ledger that was lost.
-    pub(crate) fn has_lost_identity(&self) -> bool {
-        let checked = identity::check(&self.layout, self.place.as_ref(), &self.identity);
-        matches!(checked, Err(DirectoryError::Unknown { .. }))
     }
 
     /// Remembers that this position is settled by this route, and the revision that was delivered with it.
@@ -232,6 +248,15 @@ impl Directory {
         delivered: Option<Revision>,
     ) -> Result<(), PlaceError> {
         self.marks.raise(route, position, delivered)
+    }
+
+    /// Goes on from the marks that are there, where they were found to be others than this process wrote. Until then it
+    /// marks nothing.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn accept_marks(&self) -> Result<(), PlaceError> {
+        self.marks.accept()
     }
 
     /// The newest revision that was delivered to it, as far as the marks tell.
@@ -267,7 +292,7 @@ impl Directory {
         }
         match error.fault() {
             Fault::FileSystem => Fault::FileSystem,
-            fault => match identity::check(&self.layout, self.place.as_ref(), &self.identity) {
+            fault => match self.stands() {
                 Ok(()) => fault,
                 Err(_) => Fault::FileSystem,
             },

@@ -21,6 +21,10 @@
 //! **Reconciling.** Once a day, and when a person asks, the ledger is compared with the log ([`reconcile()`]). A directory
 //! that holds a revision which the log has not given yet tells, when it is opened, that the log was set back.
 //!
+//! **Put back.** The destination's marks say how far each route came, and the log's server has a copy of them, raised after
+//! the delivery. A destination that is behind the copy, or bears an identity that another took the place of, was put back
+//! from a backup: it gets another identity, by compare-and-set, and with that routes which bring what it lacks.
+//!
 //! **Absent on purpose.** A search of the directory for what is there (the ledger says it), deleting anything that we
 //! did not write, and making the destination's own directory: one that is missing is a share that isn't mounted.
 //! Copies within a bucket: staging lies in a folder, as the settings have it.
@@ -28,8 +32,10 @@
 mod directory;
 mod entry;
 mod failure;
+mod identity;
 mod naming;
 mod place;
+mod progress;
 mod reconcile;
 mod service;
 mod streaming;

@@ -1,21 +1,17 @@
 //! The file sink as a service: every destination of the settings that is a directory.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use domain::DestinationId;
-use queue::{
-    BoxError, BucketError, ConnectError, KnownDestination, Log, LogOptions, RunError, RunnerState,
-};
+use queue::{ConnectError, Log, LogOptions, RunError, RunnerState};
 use service::{Exit, Health, HealthHandle};
 use settings::{Destination, FilesTarget, Needs, Settings};
 use staging::{Staging, StagingError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Directory, DirectoryError, WithoutIdentity, wiring};
+use crate::identity::{self, Opened};
+use crate::{Directory, DirectoryError, wiring};
 
 /// How long to wait before a directory that can't be opened is tried again.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
@@ -40,20 +36,6 @@ pub enum FileSinkError {
 }
 
 impl Exit for FileSinkError {}
-
-/// Why a destination is not open yet.
-#[derive(Debug, thiserror::Error)]
-enum NotOpen {
-    #[error(transparent)]
-    Directory(DirectoryError),
-    #[error(
-        "{place} holds the destination {found}, and was {known} before: another share is mounted there; mount the right \
-         one, or give this destination a `url` of its own"
-    )]
-    Another { place: String, known: DestinationId, found: DestinationId },
-    #[error("could not find out whether this destination was known before")]
-    Known(#[source] BucketError),
-}
 
 /// The process `sluice-file-sink`.
 pub fn standalone() -> ExitCode {
@@ -85,29 +67,10 @@ pub async fn run(
     for destination in &settings.destinations {
         let Some(target) = destination.target.files().cloned() else { continue };
         let (settings, destination) = (settings.clone(), destination.clone());
-        let (log, staging, health, stop) =
-            (log.clone(), staging.clone(), health.clone(), stop.clone());
-        runs.spawn(async move {
-            let component = health.component(component(&destination));
-            loop {
-                let opening = opened(&log, &destination, &target, &component);
-                let directory = tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    directory = opening => directory,
-                };
-                outliving(&log, &destination, &directory).await;
-                // Until told to stop, or until it is to be opened anew.
-                let running = stop.child_token();
-                let _ended = running.clone().drop_guard();
-                tokio::spawn(given_up(log.clone(), Arc::clone(&directory), running.clone()));
-                let stores = (&log, &staging);
-                wiring::run(&settings, &destination, &target, directory, stores, &health, &running)
-                    .await?;
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
-            }
-        });
+        let (log, staging) = (log.clone(), staging.clone());
+        let (health, stop) = (health.clone(), stop.clone());
+        let house = House { settings, log, staging, health, stop };
+        runs.spawn(async move { deliver(&house, &destination, &target).await });
     }
     let mut first_error = None;
     while let Some(ended) = runs.join_next().await {
@@ -124,35 +87,56 @@ pub fn component(destination: &Destination) -> String {
     format!("file-sink of {}", destination.label)
 }
 
-/// A directory that holds a revision which the log has not given yet tells that the log was set back.
-async fn outliving(log: &Log, destination: &Destination, directory: &Arc<Directory>) {
-    let newest = {
-        let directory = Arc::clone(directory);
-        crate::streaming::blocking(move || directory.newest()).await
-    };
-    let outlived = match newest {
-        Ok(Some(newest)) => log.outlived_by(newest).await.map(drop).map_err(BoxError::from),
-        Ok(None) => Ok(()),
-        Err(error) => Err(error.into()),
-    };
-    if let Err(error) = outlived {
-        let destination = &destination.label;
-        tracing::warn!(error, destination, "could not compare its ledger with the log");
-    }
+/// What the sink of a destination works with.
+pub(crate) struct House {
+    pub settings: Settings,
+    pub log: Log,
+    pub staging: Staging,
+    pub health: Health,
+    pub stop: CancellationToken,
 }
 
-/// The destination's directory, as soon as it can be opened.
+/// Delivers to whatever stands at the destination's place: where that is another, or an older copy of itself, it is
+/// opened again.
+async fn deliver(
+    house: &House,
+    destination: &Destination,
+    target: &FilesTarget,
+) -> Result<(), RunError> {
+    let component = house.health.component(component(destination));
+    while let Some(opened) = opened(house, destination, target, &component).await {
+        match wiring::serve(house, destination, target, opened, &component).await? {
+            Served::Replaced => {}
+            Served::Stopped => break,
+        }
+    }
+    Ok(())
+}
+
+/// Why a directory is no longer delivered to.
+pub(crate) enum Served {
+    /// The process stops.
+    Stopped,
+    /// In its place there is another, or it has another identity.
+    Replaced,
+}
+
+/// The destination, as soon as it can be delivered to; none if the process is stopped before.
 async fn opened(
-    log: &Log,
+    house: &House,
     destination: &Destination,
     target: &FilesTarget,
     component: &HealthHandle,
-) -> Arc<Directory> {
+) -> Option<Opened> {
+    let House { settings, log, stop, .. } = house;
     let mut told = String::new();
     loop {
-        let reason = match open_known(log, destination, target).await {
-            Ok(directory) => return directory,
-            Err(error) => queue::Failure::Down(error.into()).to_string(),
+        let reason = tokio::select! {
+            () = stop.cancelled() => return None,
+            opened = identity::open(log, settings, destination, target) => match opened {
+                Ok(opened) => return Some(opened),
+                Err(error) => queue::Failure::Down(error.into()).to_string(),
+            },
         };
         if reason != told {
             tracing::warn!(
@@ -163,75 +147,11 @@ async fn opened(
             component.not_ready(&reason);
             told = reason;
         }
-        tokio::time::sleep(OPEN_AGAIN).await;
-    }
-}
-
-/// Ends a run whose directory has lost its identity, once a person asks for a replay to it: opened again, it is filled
-/// anew. What was asked for before it was lost says nothing, or a share that is unmounted during a replay would be filled.
-async fn given_up(log: Log, directory: Arc<Directory>, running: CancellationToken) {
-    let mut asked_before: Option<Vec<String>> = None;
-    while running.run_until_cancelled(tokio::time::sleep(OPEN_AGAIN)).await.is_some() {
-        let looked_at = Arc::clone(&directory);
-        if !crate::streaming::blocking(move || looked_at.has_lost_identity()).await {
-            asked_before = None;
-            continue;
-        }
-        let Ok(replays) = log.replays().await else { continue };
-        let to_it = replays.into_iter().filter(|one| one.destination == *directory.identity());
-        let asked: Vec<String> = to_it.map(|one| one.id).collect();
-        match &asked_before {
-            None => asked_before = Some(asked),
-            Some(before) if asked.iter().any(|id| !before.contains(id)) => running.cancel(),
-            Some(_) => {}
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(OPEN_AGAIN) => {}
         }
     }
-}
-
-/// A directory is given an identity only if none was ever known for its place: else it is a share that isn't mounted.
-async fn open_known(
-    log: &Log,
-    destination: &Destination,
-    target: &FilesTarget,
-) -> Result<Arc<Directory>, NotOpen> {
-    let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
-    let without = if known.is_some() { WithoutIdentity::Down } else { WithoutIdentity::New };
-    let opened = wiring::open(target, without).await;
-    let (directory, known) = match (opened, known) {
-        (Err(error @ DirectoryError::Unknown { .. }), Some(known)) => {
-            (filled_anew(log, target, &known.id, error).await?, None)
-        }
-        (opened, known) => (opened.map_err(NotOpen::Directory)?, known),
-    };
-    if let Some(known) = known.filter(|known| known.id != *directory.identity()) {
-        let (known, found) = (known.id, directory.identity().clone());
-        return Err(NotOpen::Another { place: target.url.clone(), known, found });
-    }
-    let seen = KnownDestination {
-        id: directory.identity().clone(),
-        label: destination.label.clone(),
-        place: target.url.clone(),
-        seen_at: Utc::now(),
-    };
-    log.know_destination(&seen).await.map_err(NotOpen::Known)?;
-    Ok(directory)
-}
-
-/// A directory that has lost its identity is filled anew only if a person has asked for a replay to it.
-async fn filled_anew(
-    log: &Log,
-    target: &FilesTarget,
-    known: &DestinationId,
-    lost: DirectoryError,
-) -> Result<Arc<Directory>, NotOpen> {
-    if !log.is_replay_asked_for(known).await.map_err(NotOpen::Known)? {
-        return Err(NotOpen::Directory(lost));
-    }
-    let new = wiring::open(target, WithoutIdentity::New).await.map_err(NotOpen::Directory)?;
-    if let Err(error) = log.retire_identity(known).await {
-        tracing::warn!(%error, %known, "routes of a lost destination could not be dropped");
-    }
-    Ok(new)
 }
 
 /// Tries a destination: whether it is there and can be written.

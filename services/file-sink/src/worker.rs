@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use domain::facts::{Activity, Again, AgainMode, Asked, Deed};
-use domain::{DestinationId, RelativePath};
+use domain::{DestinationId, RelativePath, Revision};
 use messages::Fact;
 use queue::{Delivery, Done, Failure, Lease, Log, LogError, Outcome, Task, Worker};
 use staging::{OpenError, Staging};
@@ -12,6 +12,7 @@ use crate::directory::{Begun, DeliveryError, Directory, Retired, Settled, Wanted
 use crate::entry::Stamp;
 use crate::failure::{self, ledger_failed};
 use crate::naming::Naming;
+use crate::progress::Progress;
 use crate::streaming::{self, SYNC_MAX, Unwritten};
 
 /// How long the ledger may take to reserve a name, others being before us.
@@ -32,12 +33,14 @@ pub struct FileSink {
     staging: Staging,
     directory: Arc<Directory>,
     naming: Naming,
+    progress: Progress,
 }
 
 impl FileSink {
     /// A sink for this directory.
     pub fn new(log: Log, staging: Staging, directory: Arc<Directory>, naming: Naming) -> Self {
-        FileSink { log, staging, directory, naming }
+        let progress = Progress::new(log.clone(), Arc::clone(&directory));
+        FileSink { log, staging, directory, naming, progress }
     }
 
     async fn handle(&self, task: &Task, lease: &Lease) -> Outcome {
@@ -47,13 +50,21 @@ impl FileSink {
             None => Done::nothing(),
         };
         let delivered = delivery.map(|delivery| delivery.revision);
-        let (route, position) = (task.origin.route.clone(), task.origin.sequence);
         lease.phase("the destination's mark", RESERVE_MAX);
+        self.mark(task, delivered).await?;
+        Ok(done)
+    }
+
+    /// Says in the destination how far the task's route came, and then to the log's server.
+    async fn mark(&self, task: &Task, delivered: Option<Revision>) -> Result<(), Failure> {
+        let (route, position) = (&task.origin.route, task.origin.sequence);
+        let at = self.log.revision_at(position).await.map_err(log_failed)?;
+        let key = Progress::key(route, at.epoch);
         self.blocking(move |directory| {
-            directory.mark(&route, position, delivered).map_err(|cause| Failure::Down(cause.into()))
+            directory.mark(&key, position, delivered).map_err(|cause| Failure::Down(cause.into()))
         })
         .await?;
-        Ok(done)
+        Ok(self.progress.raise(route, at).await?)
     }
 
     async fn deliver(&self, delivery: &Delivery, lease: &Lease) -> Outcome {
@@ -317,7 +328,12 @@ impl Worker for FileSink {
     async fn probe(&self) -> Result<(), Failure> {
         self.staging.probe_reading().await.map_err(|cause| Failure::Down(cause.into()))?;
         self.blocking(|directory| directory.probe().map_err(|cause| Failure::Down(cause.into())))
-            .await
+            .await?;
+        self.progress.check().await?;
+        self.blocking(|directory| {
+            directory.accept_marks().map_err(|cause| Failure::Down(cause.into()))
+        })
+        .await
     }
 }
 

@@ -127,6 +127,24 @@ fn marks_only_rise_and_all_workers_count() {
 }
 
 #[test]
+fn marks_that_were_put_back_under_a_worker_are_not_raised_before_they_were_looked_at() {
+    let stand = Stand::new(AppendNumber);
+    let marks = stand.folder().join(".sluice/marks");
+    let file = fs::read_dir(&marks).expect("a folder").next().expect("one").expect("it").path();
+    stand.directory.mark("a", 5, None).expect("marked");
+    let backup = fs::read(&file).expect("marks");
+    stand.directory.mark("a", 7, None).expect("marked");
+    fs::write(&file, backup).expect("they are put back");
+    for _ in 0..2 {
+        stand.directory.mark("a", 8, None).expect_err("somebody has to look first");
+    }
+    assert_eq!(stand.directory.marks().expect("marks"), [("a".to_owned(), 5)].into());
+    stand.directory.accept_marks().expect("they can be read");
+    stand.directory.mark("a", 8, None).expect("marked");
+    assert_eq!(stand.directory.marks().expect("marks"), [("a".to_owned(), 8)].into());
+}
+
+#[test]
 fn an_entry_that_a_loss_of_power_emptied_is_no_entry() {
     let stand = Stand::new(AppendNumber);
     let item = report("1", "a.xml", 1, "one");

@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 use domain::{DestinationId, Marks};
-use queue::{BucketError, KnownDestination, Log, LogError, Route, Start, Succession};
+use queue::{Beginning, BucketError, KnownDestination, Log, LogError, Start};
 use settings::{Begin, Destination, Settings};
 
 use crate::progress::{Progress, ProgressError};
@@ -43,16 +43,9 @@ pub(crate) enum IdentityError {
 #[derive(Debug)]
 pub(crate) enum Found {
     /// The one that it was, or a new one.
-    Current(Box<Current>),
+    Current(Box<Beginning>),
     /// An older copy of itself. It has another identity now, by us or by somebody else: open it again.
     Renewed,
-}
-
-/// Where the routes of a database begin that are not there yet.
-#[derive(Debug)]
-pub(crate) struct Current {
-    start: Start,
-    succession: Option<Succession>,
 }
 
 /// Finds out what the database is. An older copy is given another identity.
@@ -90,7 +83,7 @@ pub(crate) async fn find<S: Store>(
     let succession = log.succession(id).await.map_err(IdentityError::Known)?;
     log.know_destination(&seen).await.map_err(IdentityError::Known)?;
     let start = start(destination.start, !marks.is_empty() && !is_known);
-    Ok(Found::Current(Box::new(Current { start, succession })))
+    Ok(Found::Current(Box::new(Beginning::new(start, succession))))
 }
 
 /// A database that the log does not know and that was delivered to is of a log that was lost: whatever its routes had
@@ -124,36 +117,6 @@ async fn renew<S: Store>(log: &Log, store: &S) -> Result<(), IdentityError> {
         tracing::info!(place = store.place(), identity = %drawn, "it has another identity now");
     }
     Ok(())
-}
-
-impl Current {
-    /// A route, with its start.
-    fn started(&self, id: &DestinationId, route: Route) -> Route {
-        let of = self.succession.as_ref().and_then(|of| of.start_of(&route.name, id));
-        route.starting(of.unwrap_or(self.start))
-    }
-
-    /// Makes the routes that are not there yet, and drops those of the identity that this one took the place of.
-    pub(crate) async fn routes(
-        &self,
-        log: &Log,
-        id: &DestinationId,
-        delivering: Vec<Route>,
-    ) -> Result<Vec<Route>, IdentityError> {
-        // What is asked for again names the identity: none of it is of before.
-        let mut routes = vec![Route::again_deliver(log, id)];
-        routes.extend(delivering.into_iter().map(|route| self.started(id, route)));
-        for route in &routes {
-            log.ensure_route(route).await.map_err(IdentityError::Log)?;
-        }
-        if let Some(succession) = &self.succession {
-            let dropped = log.end_succession(succession, id).await.map_err(IdentityError::Log)?;
-            if dropped > 0 {
-                tracing::info!(old = %succession.of, new = %id, dropped, "routes of the old identity were dropped");
-            }
-        }
-        Ok(routes)
-    }
 }
 
 #[cfg(test)]

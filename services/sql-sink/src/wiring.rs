@@ -217,12 +217,12 @@ async fn open_once<S: Store, F: Future<Output = Result<S, StoreError>>>(
     let House { settings, log, .. } = house;
     loop {
         let store = open().await.map_err(IdentityError::Store)?;
-        if let Found::Current(current) = identity::find(log, settings, destination, &store).await? {
+        if let Found::Current(begins) = identity::find(log, settings, destination, &store).await? {
             let id = store.identity();
             let deliver = |site| Route::deliver(log, id, site, Kind::SessionData);
             let sites = settings.sites_of_destination(&destination.label);
             let delivering = sites.into_iter().map(deliver).collect();
-            let routes = current.routes(log, id, delivering).await?;
+            let routes = begins.routes(log, id, delivering).await.map_err(IdentityError::Log)?;
             return Ok(Opened { store, routes });
         }
     }

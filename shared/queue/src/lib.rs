@@ -76,6 +76,6 @@ pub use route::{Bounds, Route, RouteState, Start, names};
 pub use runner::{RouteAdder, RunError, Runner, RunnerOptions, RunnerState};
 pub use settle::RetryPolicy;
 pub use streams::StreamState;
-pub use succession::Succession;
+pub use succession::{Beginning, Lineage, Succession};
 pub use verify::{Part, Verification};
 pub use work::{BoxError, Closing, Done, Failure, Origin, Outcome, Task, Worker};

@@ -105,13 +105,31 @@ impl Log {
             asked_at: Utc::now(),
             ended_at: None,
         };
-        // The routes before the record: what has no record is nobody's, and what has one can be counted.
+        replay.facts = self.begin_replay(&replay).await?;
+        self.replay_bucket().await?.put(&replay.key(), &replay).await?;
+        Ok(replay)
+    }
+
+    /// Makes its routes, and counts what there is to go through. The record comes after that: what has no record is
+    /// nobody's, and what has one can be counted.
+    async fn begin_replay(&self, replay: &Replay) -> Result<u64, BoxError> {
         for route in replay.routes(self) {
             self.ensure_route(&route).await?;
         }
-        replay.facts = self.replay_progress(&replay).await?.left;
+        Ok(self.replay_progress(replay).await?.left)
+    }
+
+    /// Has a replay go on under another identity of its destination, from its beginning and up to this position.
+    pub(crate) async fn carry_over(
+        &self,
+        replay: Replay,
+        to: &DestinationId,
+        up_to: u64,
+    ) -> Result<(), BoxError> {
+        let mut replay = Replay { destination: to.clone(), up_to, ..replay };
+        replay.facts = self.begin_replay(&replay).await?;
         self.replay_bucket().await?.put(&replay.key(), &replay).await?;
-        Ok(replay)
+        Ok(())
     }
 
     /// Every replay that is known, the oldest first.
@@ -128,16 +146,17 @@ impl Log {
         Ok(replays)
     }
 
-    /// Whether a person has asked for a replay to this destination that is not done yet.
+    /// The replays to this destination that are not done yet.
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn is_replay_asked_for(
+    pub async fn replays_to(
         &self,
         destination: &DestinationId,
-    ) -> Result<bool, BucketError> {
-        let replays = self.replays().await?;
-        Ok(replays.iter().any(|one| one.destination == *destination && one.ended_at.is_none()))
+    ) -> Result<Vec<Replay>, BucketError> {
+        let mut replays = self.replays().await?;
+        replays.retain(|one| one.destination == *destination && one.ended_at.is_none());
+        Ok(replays)
     }
 
     /// One replay, as it stands now.
@@ -217,8 +236,7 @@ impl Log {
         let bucket = self.replay_bucket().await?;
         let mut changes = bucket.store().watch(format!("{destination}.*")).await?;
         loop {
-            let mut going_on = self.replays().await?;
-            going_on.retain(|one| one.destination == *destination && one.ended_at.is_none());
+            let going_on = self.replays_to(destination).await?;
             for replay in &going_on {
                 for route in replay.routes(self) {
                     if added.insert(route.name.clone()) {

@@ -4,7 +4,7 @@
 //! by whoever opens the store, so that a kill in between loses nothing. Of two who notice it together one writes the
 //! store; the other finds the new identity there, and its own record is never looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use chrono::{DateTime, Utc};
@@ -15,9 +15,69 @@ use serde::{Deserialize, Serialize};
 
 use crate::reading::read;
 use crate::route::names;
-use crate::{Bucket, BucketError, Log, LogError, Start};
+use crate::{BoxError, Bucket, BucketError, Log, LogError, Replay, Route, Start};
 
 const BUCKET: &str = "successions";
+/// How often a store is put back from a backup at most, as far as that is followed up.
+const STEPS_MAX: usize = 1_000;
+
+/// How two identities of one place belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lineage {
+    /// They are one.
+    Same,
+    /// The one that is found took the place of the one that was known.
+    Successor,
+    /// The one that was known took the place of the one that is found: an older copy was put back.
+    Ancestor,
+    /// They have nothing to do with each other.
+    Stranger,
+}
+
+/// Where the routes of a destination begin that are not there yet.
+#[derive(Debug)]
+pub struct Beginning {
+    start: Start,
+    succession: Option<Succession>,
+}
+
+impl Beginning {
+    /// As the settings say, unless the identity took the place of another.
+    pub fn new(start: Start, succession: Option<Succession>) -> Self {
+        Beginning { start, succession }
+    }
+
+    /// A route, with its start.
+    fn started(&self, id: &DestinationId, route: Route) -> Route {
+        let of = self.succession.as_ref().and_then(|of| of.start_of(&route.name, id));
+        route.starting(of.unwrap_or(self.start))
+    }
+
+    /// Makes the routes that are not there yet, and drops those of the identity that this one took the place of.
+    ///
+    /// # Errors
+    /// When the server does not answer; a repeat goes on.
+    pub async fn routes(
+        &self,
+        log: &Log,
+        id: &DestinationId,
+        delivering: Vec<Route>,
+    ) -> Result<Vec<Route>, LogError> {
+        // What is asked for again names the identity: none of it is of before.
+        let mut routes = vec![Route::again_deliver(log, id)];
+        routes.extend(delivering.into_iter().map(|route| self.started(id, route)));
+        for route in &routes {
+            log.ensure_route(route).await?;
+        }
+        if let Some(succession) = &self.succession {
+            let dropped = log.end_succession(succession, id).await?;
+            if dropped > 0 {
+                tracing::info!(old = %succession.of, new = %id, dropped, "routes of the old identity were dropped");
+            }
+        }
+        Ok(routes)
+    }
+}
 
 /// What an identity took the place of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +88,11 @@ pub struct Succession {
     pub overwritten: Option<DestinationId>,
     /// When that was decided, by the decider's clock.
     pub at: DateTime<Utc>,
-    /// Where the routes of that identity had begun, by their names.
+    /// Where the routes of that identity had begun, by their names; where a replay brings what was before, the end of that.
     begun_at: BTreeMap<String, u64>,
+    /// Where the log stood, where the store was lost and is filled by the replays that were asked for.
+    #[serde(default)]
+    replayed_to: Option<u64>,
 }
 
 impl Succession {
@@ -59,8 +122,6 @@ impl Log {
         new: &DestinationId,
         last_seen: Option<DestinationId>,
     ) -> Result<(), LogError> {
-        let failed =
-            |cause: BucketError| LogError::Stream { name: BUCKET.to_owned(), cause: cause.into() };
         let bucket = self.successions().await.map_err(failed)?;
         let routes = self.routes().await?;
         let own = routes.into_iter().filter(|route| names::delivers_to(&route.name, old));
@@ -78,8 +139,83 @@ impl Log {
             }
         }
         let overwritten = last_seen.filter(|last_seen| last_seen != old);
-        let succession = Succession { of: old.clone(), overwritten, at: Utc::now(), begun_at };
+        let succession = Succession {
+            of: old.clone(),
+            overwritten,
+            at: Utc::now(),
+            begun_at,
+            replayed_to: None,
+        };
         bucket.put(new.as_str(), &succession).await.map_err(failed)
+    }
+
+    /// Writes down that `new` will take the place of `old`, which is lost, because a person has asked for these replays to
+    /// it: they bring what was staged before, and the routes of `new` what comes.
+    ///
+    /// # Errors
+    /// When the server does not answer or does not confirm it.
+    pub async fn prepare_refill(
+        &self,
+        old: &DestinationId,
+        new: &DestinationId,
+        replays: &[Replay],
+    ) -> Result<(), LogError> {
+        let up_to = self.stands_at().await?.position;
+        let routes = self.routes().await?;
+        let own = routes.into_iter().filter(|route| names::delivers_to(&route.name, old));
+        let mut begun_at: BTreeMap<String, u64> =
+            own.map(|route| (route.name, route.begins_at)).collect();
+        for (site, kind) in replays.iter().flat_map(|replay| &replay.of) {
+            begun_at.insert(names::deliver(old, site, *kind), up_to + 1);
+        }
+        let succession = Succession {
+            of: old.clone(),
+            overwritten: None,
+            at: Utc::now(),
+            begun_at,
+            replayed_to: Some(up_to),
+        };
+        let bucket = self.successions().await.map_err(failed)?;
+        bucket.put(new.as_str(), &succession).await.map_err(failed)
+    }
+
+    /// How the identity that is found at a place belongs to the one that was known there.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn lineage(
+        &self,
+        known: &DestinationId,
+        found: &DestinationId,
+    ) -> Result<Lineage, BucketError> {
+        Ok(match known == found {
+            true => Lineage::Same,
+            false if self.descends(found, known).await? => Lineage::Successor,
+            false if self.descends(known, found).await? => Lineage::Ancestor,
+            false => Lineage::Stranger,
+        })
+    }
+
+    /// Whether an identity took the place of another, by however many steps.
+    async fn descends(
+        &self,
+        younger: &DestinationId,
+        older: &DestinationId,
+    ) -> Result<bool, BucketError> {
+        let (mut open, mut seen) = (vec![younger.clone()], BTreeSet::new());
+        while let Some(identity) = open.pop() {
+            if identity == *older {
+                return Ok(true);
+            }
+            if seen.len() < STEPS_MAX
+                && seen.insert(identity.as_str().to_owned())
+                && let Some(succession) = self.succession(&identity).await?
+            {
+                open.push(succession.of);
+                open.extend(succession.overwritten);
+            }
+        }
+        Ok(false)
     }
 
     /// What this identity took the place of, if anything.
@@ -94,8 +230,8 @@ impl Log {
         Ok(kept.map(|kept| kept.value))
     }
 
-    /// Ends a succession: what was imported to the old identity is asked for by the new one, and the routes of the old one
-    /// and of an overwritten one are dropped. The routes of the new one have to be there.
+    /// Ends a succession: what was imported to the old identity is asked for by the new one, the replays that fill it go on
+    /// under it, and the routes of the old one and of an overwritten one are dropped. The routes of the new one have to be there.
     ///
     /// # Errors
     /// When the server does not answer; a repeat goes on.
@@ -115,6 +251,11 @@ impl Log {
         })
         .await?;
         self.announce_all(&imports).await?;
+        if let Some(up_to) = succession.replayed_to {
+            for replay in self.replays_to(&succession.of).await.map_err(failed)? {
+                self.carry_over(replay, new, up_to).await.map_err(replays_failed)?;
+            }
+        }
         let mut dropped = 0;
         for old in [Some(&succession.of), succession.overwritten.as_ref()].into_iter().flatten() {
             dropped += self.retire_identity(old).await?;
@@ -135,14 +276,19 @@ impl Log {
 
     /// The store is gone through as a whole now.
     async fn end_replays_to(&self, destination: &DestinationId) -> Result<(), LogError> {
-        let failed = |cause| LogError::Stream { name: BUCKET.to_owned(), cause };
-        for replay in self.replays().await.map_err(|cause| failed(cause.into()))? {
-            if replay.destination == *destination && replay.ended_at.is_none() {
-                self.end_replay(&replay).await.map_err(failed)?;
-            }
+        for replay in self.replays_to(destination).await.map_err(failed)? {
+            self.end_replay(&replay).await.map_err(replays_failed)?;
         }
         Ok(())
     }
+}
+
+fn failed(cause: BucketError) -> LogError {
+    replays_failed(cause.into())
+}
+
+fn replays_failed(cause: BoxError) -> LogError {
+    LogError::Stream { name: BUCKET.to_owned(), cause }
 }
 
 #[cfg(test)]
@@ -160,6 +306,7 @@ mod tests {
             of: old.clone(),
             overwritten: None,
             at: Utc::now(),
+            replayed_to: None,
         };
         assert_eq!(succession.start_of(&name(&new, &site), &new), Some(Start::All));
         assert_eq!(succession.start_of(&name(&new, &other), &new), Some(Start::At(77)));

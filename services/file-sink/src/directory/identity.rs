@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use domain::DestinationId;
 use serde::{Deserialize, Serialize};
 
+use crate::directory::WithoutIdentity;
 use crate::directory::disk::PlaceError;
-use crate::directory::layout::Layout;
-use crate::directory::place::Place;
+use crate::directory::layout::{Key, Layout};
+use crate::directory::place::{Place, Sort};
 use crate::entry::VERSION;
 
 /// Why a directory can't be used as the destination that it is meant to be. Each is for a person, or for time, to mend.
@@ -141,11 +142,48 @@ pub(crate) fn missing(layout: &Layout, is_there: bool) -> DirectoryError {
     if is_there { DirectoryError::Unknown { root } } else { DirectoryError::Missing { root } }
 }
 
+/// The identity of a place: the one that it has, else what is said of places without.
+pub(crate) fn given(
+    layout: &Layout,
+    place: &dyn Place,
+    known: Option<DestinationId>,
+    without: WithoutIdentity,
+) -> Result<DestinationId, DirectoryError> {
+    match (known, without) {
+        (Some(identity), _) => Ok(identity),
+        (None, WithoutIdentity::New) => {
+            draw(layout, place, DestinationId::from_random(rand::random()))
+        }
+        (None, WithoutIdentity::Becomes(drawn)) => draw(layout, place, drawn),
+        (None, WithoutIdentity::Down) => Err(missing(layout, place.is_there())),
+    }
+}
+
 /// Gives a place its identity, unless somebody was quicker; says which it is.
-pub(crate) fn draw(layout: &Layout, place: &dyn Place) -> Result<DestinationId, DirectoryError> {
-    let id = DestinationId::from_random(rand::random());
-    let bytes =
-        serde_json::to_vec(&Identity { version: VERSION, id }).expect("an identity is plain JSON");
-    place.create(&layout.identity(), &bytes, true).map_err(DirectoryError::Disk)?;
+fn draw(
+    layout: &Layout,
+    place: &dyn Place,
+    id: DestinationId,
+) -> Result<DestinationId, DirectoryError> {
+    place.create(&layout.identity(), &record(id), true).map_err(DirectoryError::Disk)?;
     read(layout, place)?.ok_or_else(|| missing(layout, place.is_there()))
+}
+
+/// Gives a place another identity instead of this one, if it still has this one; says whether.
+pub(crate) fn renew(
+    layout: &Layout,
+    place: &dyn Place,
+    old: &DestinationId,
+    new: &DestinationId,
+) -> Result<bool, DirectoryError> {
+    let turn = place.turn(Sort::Name, &Key::of_identity()).map_err(DirectoryError::Disk)?;
+    if read(layout, place)?.as_ref() != Some(old) || !turn.is_held() {
+        return Ok(false);
+    }
+    let written = place.replace(&layout.identity(), &record(new.clone()), true);
+    written.map(|()| true).map_err(DirectoryError::Disk)
+}
+
+fn record(id: DestinationId) -> Vec<u8> {
+    serde_json::to_vec(&Identity { version: VERSION, id }).expect("an identity is plain JSON")
 }

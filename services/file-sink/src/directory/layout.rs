@@ -30,6 +30,11 @@ impl Key {
         Key(Digest::of(name.folded().as_bytes()))
     }
 
+    /// Of the destination's identity, which is no name of a file.
+    pub(crate) fn of_identity() -> Self {
+        Key(Digest::of(b"\nidentity"))
+    }
+
     /// As a file name.
     pub(crate) fn as_name(&self) -> String {
         self.0.to_string()

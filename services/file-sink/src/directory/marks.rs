@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,17 +11,24 @@ use crate::directory::layout::Layout;
 use crate::directory::place::Place;
 use crate::entry::VERSION;
 
-/// How far a destination has come: for each route, the highest position in the log that was settled by it.
+/// How far a destination has come: for each route, and each life of the log, the highest position that was settled by it.
 pub type RouteMarks = BTreeMap<String, u64>;
+
+/// What a process marks: the positions, and the newest revision that was delivered.
+type Marked = (RouteMarks, Option<Revision>);
 
 /// The marks of this process, in a small file of its own. A store whose marks, all files together, are behind what it
 /// once said has been set back to an older copy.
+///
+/// Where the file is another than this process wrote, the place may have been set back under it. Nothing is marked then,
+/// for that would hide it, before somebody has found out.
 #[derive(Debug)]
 pub(crate) struct Marks {
     place: Arc<dyn Place>,
     path: PathBuf,
-    wanted: Mutex<(RouteMarks, Option<Revision>)>,
-    written: Mutex<(RouteMarks, Option<Revision>)>,
+    wanted: Mutex<Marked>,
+    /// What stands in the file; none where that is not what was written there.
+    written: Mutex<Option<Marked>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,9 +58,10 @@ impl Marks {
             path: layout.marks().join(format!("{}.json", place.id())),
             place,
             wanted: Mutex::new(inherited),
-            written: Mutex::default(),
+            written: Mutex::new(None),
         };
-        marks.write(&mut marks.written.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let written = marks.write()?;
+        *marks.written.lock().unwrap_or_else(PoisonError::into_inner) = Some(written);
         for id in dead {
             marks.place.remove(&layout.marks().join(format!("{id}.json")))?;
         }
@@ -74,19 +83,38 @@ impl Marks {
             wanted.1 = wanted.1.max(delivered);
         }
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.0.get(route).is_some_and(|mark| *mark >= position) && written.1 >= delivered {
+        let Some(stands) = &*written else { return Err(self.altered()) };
+        if stands.0.get(route).is_some_and(|mark| *mark >= position) && stands.1 >= delivered {
             return Ok(());
         }
-        self.write(&mut written)
+        if read(self.place.as_ref(), &self.path)? != *stands {
+            *written = None;
+            return Err(self.altered());
+        }
+        *written = Some(self.write()?);
+        Ok(())
     }
 
-    fn write(&self, written: &mut (RouteMarks, Option<Revision>)) -> Result<(), PlaceError> {
+    /// Goes on from what stands in the file.
+    pub(crate) fn accept(&self) -> Result<(), PlaceError> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.is_none() {
+            *written = Some(read(self.place.as_ref(), &self.path)?);
+        }
+        Ok(())
+    }
+
+    fn altered(&self) -> PlaceError {
+        let why = "they are not as this process wrote them: an older copy was put back, perhaps";
+        PlaceError::new("raise the marks in", &self.path, io::Error::other(why))
+    }
+
+    fn write(&self) -> Result<Marked, PlaceError> {
         let (routes, newest) = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let record = Record { version: VERSION, routes, newest };
         let bytes = serde_json::to_vec(&record).expect("marks are plain JSON");
         self.place.replace(&self.path, &bytes, true)?;
-        *written = (record.routes, record.newest);
-        Ok(())
+        Ok((record.routes, record.newest))
     }
 
     /// The marks of all who ever worked in this directory.
@@ -112,7 +140,7 @@ impl Marks {
 }
 
 /// A file that can't be read is a file without marks: what it had is settled again, which changes nothing.
-fn read(place: &dyn Place, path: &Path) -> Result<(RouteMarks, Option<Revision>), PlaceError> {
+fn read(place: &dyn Place, path: &Path) -> Result<Marked, PlaceError> {
     let bytes = place.read(path)?.unwrap_or_default();
     let record: Option<Record> = serde_json::from_slice(&bytes).ok();
     Ok(record.map(|record| (record.routes, record.newest)).unwrap_or_default())

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use domain::{Conflict, RelativePath};
-use file_sink::{Begun, DeliveryError, Settled};
+use domain::{Conflict, DestinationId, RelativePath};
+use file_sink::{Begun, DeliveryError, DirectoryError, Settled};
 
 use crate::stand::{Delivered, Ground, Stand, deliver, report, rules, write};
 
@@ -128,4 +128,23 @@ fn two_that_open_a_new_directory_at_once_agree_on_its_identity() {
         all.into_iter().map(|one| one.join().expect("it opens")).collect()
     });
     assert_eq!(identities.len(), 1);
+}
+
+#[test]
+fn of_those_who_give_a_destination_another_identity_at_once_one_does() {
+    let ground = Ground::of_tests();
+    let directories: Vec<_> = (0..4).map(|_| ground.open(rules(Conflict::Skip))).collect();
+    let renew = |(at, directory): (usize, &file_sink::Directory)| {
+        let new = DestinationId::from_random([at as u8; 16]);
+        directory.renew(&new).expect("it can be written")
+    };
+    let renewed = thread::scope(|scope| {
+        let all: Vec<_> =
+            directories.iter().enumerate().map(|one| scope.spawn(move || renew(one))).collect();
+        all.into_iter().map(|one| one.join().expect("it ends")).collect::<Vec<_>>()
+    });
+    assert_eq!(renewed.iter().filter(|renewed| **renewed).count(), 1);
+    for directory in &directories {
+        assert!(matches!(directory.stands(), Err(DirectoryError::Another { .. })));
+    }
 }

@@ -2,6 +2,7 @@
 //! and so they wait together.
 
 mod accounts;
+mod archives;
 mod catch_up;
 mod events;
 mod first_run;

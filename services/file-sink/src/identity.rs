@@ -1,0 +1,210 @@
+//! Which identity stands at a destination's place, and what follows where it is not what it was: routes are named by it, so
+//! a destination with a new one fills itself.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use domain::DestinationId;
+use queue::{
+    Beginning, BoxError, BucketError, KnownDestination, Lineage, Log, LogError, Route, Start,
+};
+use settings::{Begin, Destination, FilesTarget, Settings};
+
+use crate::progress::{Progress, ProgressError};
+use crate::streaming::blocking;
+use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, wiring};
+
+/// Why a destination is not open yet.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOpen {
+    #[error(transparent)]
+    Directory(DirectoryError),
+    #[error("could not find out how far the destination has come")]
+    Marks(#[source] PlaceError),
+    #[error(
+        "{place} holds the destination {found}, and was {known} before: another share is mounted there; mount the right \
+         one, or give this destination a `url` of its own"
+    )]
+    Another { place: String, known: DestinationId, found: DestinationId },
+    #[error(
+        "{place} bears the same identity as the destination {twin} ({twin_place}): one is a copy of the other; delete \
+         .sluice/identity.json in the copy, and it becomes a destination of its own"
+    )]
+    Twins { place: String, twin: String, twin_place: String },
+    #[error("could not find out whether this destination was known before")]
+    Known(#[source] BucketError),
+    #[error("could not find out whether the destination is what it was")]
+    Progress(#[source] ProgressError),
+    #[error("could not compare the destination with the log")]
+    Log(#[source] LogError),
+}
+
+/// A destination that can be delivered to.
+pub(crate) struct Opened {
+    pub directory: Arc<Directory>,
+    pub routes: Vec<Route>,
+}
+
+/// What was found at the place.
+enum Found {
+    Current(Arc<Directory>, Beginning),
+    /// An older copy of itself. It has another identity now, by us or by somebody else: open it again.
+    Renewed,
+}
+
+/// Opens the destination, and makes its routes.
+pub(crate) async fn open(
+    log: &Log,
+    settings: &Settings,
+    destination: &Destination,
+    target: &FilesTarget,
+) -> Result<Opened, NotOpen> {
+    loop {
+        if let Found::Current(directory, begins) = find(log, settings, destination, target).await? {
+            let id = directory.identity();
+            let delivering = wiring::delivering(log, settings, destination, id);
+            let routes = begins.routes(log, id, delivering).await.map_err(NotOpen::Log)?;
+            return Ok(Opened { directory, routes });
+        }
+    }
+}
+
+/// Finds out what stands there. An older copy of what was there is given another identity.
+async fn find(
+    log: &Log,
+    settings: &Settings,
+    destination: &Destination,
+    target: &FilesTarget,
+) -> Result<Found, NotOpen> {
+    let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
+    let known = known.map(|known| known.id);
+    let directory = opened(log, target, known.as_ref()).await?;
+    let id = directory.identity().clone();
+    let seen = KnownDestination {
+        id: id.clone(),
+        label: destination.label.clone(),
+        place: target.url.clone(),
+        seen_at: Utc::now(),
+    };
+    let labels: Vec<String> = settings.destinations.iter().map(|one| one.label.clone()).collect();
+    if let Some(twin) = log.twin_of(&seen, &labels).await.map_err(NotOpen::Known)? {
+        let (twin, twin_place) = (twin.label, twin.place);
+        return Err(NotOpen::Twins { place: seen.place, twin, twin_place });
+    }
+    outliving(log, destination, &directory).await;
+    if is_older(log, &directory, known.as_ref(), &seen).await? {
+        renew(log, &directory, known).await?;
+        return Ok(Found::Renewed);
+    }
+    let marks = {
+        let directory = Arc::clone(&directory);
+        blocking(move || directory.marks()).await.map_err(NotOpen::Marks)?
+    };
+    let all = log.known_destinations().await.map_err(NotOpen::Known)?;
+    let of_a_lost_log = !marks.is_empty() && !all.iter().any(|known| known.id == id);
+    let succession = log.succession(&id).await.map_err(NotOpen::Known)?;
+    log.know_destination(&seen).await.map_err(NotOpen::Known)?;
+    let start = start(destination.start, of_a_lost_log);
+    Ok(Found::Current(directory, Beginning::new(start, succession)))
+}
+
+/// A directory is given an identity only if none was ever known for its place: else it is a share that isn't mounted.
+/// One that has lost its identity is filled anew if a person has asked for a replay to it.
+async fn opened(
+    log: &Log,
+    target: &FilesTarget,
+    known: Option<&DestinationId>,
+) -> Result<Arc<Directory>, NotOpen> {
+    let Some(known) = known else {
+        return wiring::open(target, WithoutIdentity::New).await.map_err(NotOpen::Directory);
+    };
+    let lost = match wiring::open(target, WithoutIdentity::Down).await {
+        Err(lost @ DirectoryError::Unknown { .. }) => lost,
+        opened => return opened.map_err(NotOpen::Directory),
+    };
+    let replays = log.replays_to(known).await.map_err(NotOpen::Known)?;
+    if replays.is_empty() {
+        return Err(NotOpen::Directory(lost));
+    }
+    let drawn = DestinationId::from_random(rand::random());
+    log.prepare_refill(known, &drawn, &replays).await.map_err(NotOpen::Log)?;
+    let filled = wiring::open(target, WithoutIdentity::Becomes(drawn)).await;
+    filled.map_err(NotOpen::Directory)
+}
+
+/// Whether it is an older copy of itself: it bears an identity that another took the place of, or is behind what is known
+/// of it.
+async fn is_older(
+    log: &Log,
+    directory: &Arc<Directory>,
+    known: Option<&DestinationId>,
+    seen: &KnownDestination,
+) -> Result<bool, NotOpen> {
+    let found = &seen.id;
+    let known = known.unwrap_or(found);
+    match log.lineage(known, found).await.map_err(NotOpen::Known)? {
+        Lineage::Same | Lineage::Successor => {}
+        Lineage::Ancestor => {
+            tracing::warn!(
+                destination = seen.label,
+                "{} is an older copy of itself, of before it was {known}; it is filled up under another identity",
+                seen.place
+            );
+            return Ok(true);
+        }
+        Lineage::Stranger => {
+            let (place, known, found) = (seen.place.clone(), known.clone(), found.clone());
+            return Err(NotOpen::Another { place, known, found });
+        }
+    }
+    match Progress::new(log.clone(), Arc::clone(directory)).check().await {
+        Ok(()) => Ok(false),
+        Err(older @ ProgressError::Older { .. }) => {
+            tracing::warn!(destination = seen.label, "{older}");
+            Ok(true)
+        }
+        Err(error) => Err(NotOpen::Progress(error)),
+    }
+}
+
+/// The record goes first: after a kill the destination has either identity, and what is to follow is known.
+async fn renew(
+    log: &Log,
+    directory: &Arc<Directory>,
+    last_seen: Option<DestinationId>,
+) -> Result<(), NotOpen> {
+    let drawn = DestinationId::from_random(rand::random());
+    let prepared = log.prepare_succession(directory.identity(), &drawn, last_seen).await;
+    prepared.map_err(NotOpen::Log)?;
+    let renewed = {
+        let (directory, drawn) = (Arc::clone(directory), drawn.clone());
+        blocking(move || directory.renew(&drawn)).await.map_err(NotOpen::Directory)?
+    };
+    if renewed {
+        tracing::info!(place = directory.shown(), identity = %drawn, "it has another identity now");
+    }
+    Ok(())
+}
+
+/// A directory that the log does not know and that was delivered to is of a log that was lost: whatever its routes had
+/// not brought yet has to come, so they begin with everything.
+fn start(begin: Begin, of_a_lost_log: bool) -> Start {
+    if of_a_lost_log { Start::All } else { Start::from(begin) }
+}
+
+/// A directory that holds a revision which the log has not given yet tells that the log was set back.
+async fn outliving(log: &Log, destination: &Destination, directory: &Arc<Directory>) {
+    let newest = {
+        let directory = Arc::clone(directory);
+        blocking(move || directory.newest()).await
+    };
+    let outlived = match newest {
+        Ok(Some(newest)) => log.outlived_by(newest).await.map(drop).map_err(BoxError::from),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = outlived {
+        let destination = &destination.label;
+        tracing::warn!(error, destination, "could not compare its ledger with the log");
+    }
+}
