@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::{
     GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart,
 };
+use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
@@ -20,8 +21,10 @@ use crate::{OpenError, PutError, StoreError, remote};
 
 /// A part of a local file: what one write takes.
 const LOCAL_PART_BYTES: usize = 1 << 20;
-/// A part of an upload. S3 takes 10,000 parts of at least 5 MiB: this makes objects of up to 80 GB possible.
-const REMOTE_PART_BYTES: usize = 8 << 20;
+/// A part of an upload: the least that S3 takes, unless an object needs larger ones.
+const REMOTE_PART_BYTES: usize = 5 << 20;
+/// Parts under way at one time in all uploads to a store: with the part that each of them fills they bound its memory.
+const PARTS_IN_ALL_MAX: usize = 4;
 /// Parts under way at one time; with the one that is being filled they bound the memory of a put.
 pub(crate) const PARTS_IN_FLIGHT_MAX: usize = 2;
 /// How much of a local file one read takes.
@@ -36,6 +39,7 @@ pub struct Store {
     prefix: Path,
     place: Arc<str>,
     pub(crate) part_bytes: usize,
+    pub(crate) parts_under_way: Arc<Semaphore>,
     pub(crate) folder: Option<Arc<std::path::Path>>,
 }
 
@@ -90,6 +94,7 @@ impl Store {
             prefix: Path::default(),
             place: url.as_str().into(),
             part_bytes: LOCAL_PART_BYTES,
+            parts_under_way: Arc::new(Semaphore::new(PARTS_IN_ALL_MAX)),
             folder: Some(folder.into()),
         })
     }
@@ -110,6 +115,7 @@ impl Store {
             prefix,
             place: without_credentials(&parsed).into(),
             part_bytes: REMOTE_PART_BYTES,
+            parts_under_way: Arc::new(Semaphore::new(PARTS_IN_ALL_MAX)),
             folder: None,
         })
     }

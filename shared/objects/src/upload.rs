@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use object_store::{
     MultipartUpload, ObjectStore as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
@@ -94,9 +96,14 @@ impl Upload {
         };
         let waited = parts.wait_for_less_than(PARTS_IN_FLIGHT_MAX).await;
         if waited.is_ok() {
+            let permit = Arc::clone(&self.store.parts_under_way).acquire_owned().await;
             self.pieces_bytes = 0;
             let part: PutPayload = std::mem::take(&mut self.pieces).into_iter().collect();
-            parts.under_way.spawn(parts.upload.put_part(part));
+            let sent = parts.upload.put_part(part);
+            parts.under_way.spawn(async move {
+                let _permit = permit;
+                sent.await
+            });
         }
         self.parts = Some(parts);
         waited.map_err(|source| self.failed(source))

@@ -20,8 +20,8 @@ pub enum DirectoryError {
     },
     /// It is none that we know.
     #[error(
-        "{} has lost the ledger (.sluice/identity.json) that was kept there: is the share mounted? If it is meant to \
-         be filled anew, say `sluice replay --to` it", root.display()
+        "{} has lost the ledger (.sluice/identity.json) that was kept there: is the share mounted, is it the right \
+         bucket? If it is meant to be filled anew, say `sluice replay --to` it", root.display()
     )]
     Unknown {
         /// The directory.

@@ -69,7 +69,7 @@ async fn content_of_any_size_becomes_an_object_with_its_details_and_storage_clas
         assert_eq!(directory.no_clobber(), NoClobber::ConditionalPut);
         let house = House::with(tempfile::tempdir().expect("a folder"), directory).await;
         house.sink.probe().await.expect("it can be written");
-        // One in a single request, one in three parts.
+        // One in a single request, one in parts.
         let large = large();
         for (lsid, content) in [("small", b"one".as_slice()), ("large", large.as_slice())] {
             let task = house.stage(lsid, content).await;
