@@ -45,6 +45,7 @@ bench: tools openssl ## figures beside their yardsticks, in one run
 	cargo bench --package sql-sink --bench sql_server_load
 	cargo bench --package queue --bench throughput
 	cargo bench --package file-sink --bench copy
+	cargo bench --package file-sink --bench upload
 	cargo build --release --bins --workspace --quiet
 	$(PYTHON) tests/bench/bench.py --bin $(TARGET)/release
 
