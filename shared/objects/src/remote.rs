@@ -21,7 +21,7 @@ const DEFAULTS: [(&str, &str); 1] = [("aws_disable_bulk_delete", "true")];
 /// How long a request is tried again for by itself; what takes longer is an outage, which the callers wait out.
 const RETRY_MAX: Duration = Duration::from_secs(20);
 
-/// How long one part of an upload may take: two at a time go through a line of 1.5 Mbit/s.
+/// How long one part of an upload may take: the four that are under way at most go through a line of 2 Mbit/s.
 const PART_MAX: Duration = Duration::from_secs(90);
 /// How long any other request may take. Turns in buckets stand on it: what is begun in one ends within its lease.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
