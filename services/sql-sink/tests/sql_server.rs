@@ -130,6 +130,13 @@ async fn a_database_that_was_exchanged_is_noticed() {
 }
 
 #[tokio::test]
+async fn what_is_rehearsed_is_taken_back() {
+    let Some(database) = fresh().await else { return };
+    suite::what_is_rehearsed_is_taken_back(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
 async fn a_database_from_the_future_is_refused() {
     let Some(database) = fresh().await else { return };
     suite::a_database_from_the_future_is_refused(&database).await;

@@ -109,6 +109,11 @@ async fn a_database_that_was_exchanged_is_noticed() {
 }
 
 #[tokio::test]
+async fn what_is_rehearsed_is_taken_back() {
+    suite::what_is_rehearsed_is_taken_back(&fresh()).await;
+}
+
+#[tokio::test]
 async fn a_database_from_the_future_is_refused() {
     suite::a_database_from_the_future_is_refused(&fresh()).await;
 }

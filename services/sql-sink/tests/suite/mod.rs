@@ -243,6 +243,17 @@ pub async fn a_database_that_was_exchanged_is_noticed<D: Database>(database: &D)
     assert_eq!(count(&store, "session").await, 0);
 }
 
+pub async fn what_is_rehearsed_is_taken_back<D: Database>(database: &D) {
+    let store = opened(database).await;
+    written(&store, &[incoming("a.example", "S1", 7, "x")]).await;
+    let before = dumped(&store).await;
+    for bytes in [0, 1, 200_000] {
+        store.rehearse(bytes).await.expect("there is room");
+    }
+    assert_eq!(dumped(&store).await, before);
+    assert_eq!(store.marks().await.expect("marks").len(), 1);
+}
+
 pub async fn a_database_from_the_future_is_refused<D: Database>(database: &D) {
     drop(opened(database).await);
     database

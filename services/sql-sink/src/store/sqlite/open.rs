@@ -38,7 +38,9 @@ pub(super) fn open(path: &Path, asked: Schema) -> Result<(Connection, Destinatio
 pub(super) fn migrate(path: &Path, wanted: Migrate) -> Result<Prepared, Fault> {
     match wanted {
         Migrate::Plan | Migrate::Try if !path.exists() => {
-            takes_files(path)?;
+            if wanted == Migrate::Try {
+                takes_files(path)?;
+            }
             schema::prepare(&Connection::open_in_memory()?, Asked::Person(wanted))
         }
         Migrate::Plan => {
