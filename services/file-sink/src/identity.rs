@@ -123,7 +123,8 @@ async fn opened(
         opened => return opened.map_err(NotOpen::Directory),
     };
     let replays = log.replays_to(known).await.map_err(NotOpen::Known)?;
-    if replays.is_empty() {
+    // A share that is unmounted while a replay goes on is not filled either when the process starts again.
+    if !log.is_any_not_begun(&replays).await.map_err(NotOpen::Log)? {
         return Err(NotOpen::Directory(lost));
     }
     let drawn = DestinationId::from_random(rand::random());

@@ -159,6 +159,20 @@ impl Log {
         Ok(replays)
     }
 
+    /// Whether one of these has brought nothing yet: it may have been asked for because its destination was lost, while
+    /// one that has begun was asked for when it was there.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn is_any_not_begun(&self, replays: &[Replay]) -> Result<bool, LogError> {
+        for replay in replays {
+            if self.replay_progress(replay).await?.left >= replay.facts {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// One replay, as it stands now.
     ///
     /// # Errors
