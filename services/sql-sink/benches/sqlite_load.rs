@@ -17,7 +17,7 @@ use sql_sink::store::{Incoming, Sqlite, Store};
 
 const SESSIONS: usize = 2_000;
 const BATCH: usize = SqlTarget::BATCH_SESSIONS_MAX;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 12;
 
 fn main() {
     let sessions = load::asked().unwrap_or(SESSIONS);
