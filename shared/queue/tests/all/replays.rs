@@ -91,6 +91,27 @@ async fn until_ended(log: &Log, replay: &Replay) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_has_brought_something_is_told_from_one_that_has_not() {
+    let log = log().await;
+    for number in 1..=20 {
+        log.publish(&ended_on(number)).await.expect("the log takes it");
+    }
+    let (seen, permits) = (Seen::default(), Arc::new(Semaphore::new(20)));
+    let (_running, _follows) = start(&log, noting(&seen, &permits));
+    until("all came live", async || count(&seen, false) == 20).await;
+    let replay = [ask(&log, Period::default()).await];
+    let is_untouched = async || log.is_any_not_begun(&replay).await.expect("the log answers");
+    assert!(is_untouched().await && !log.is_any_not_begun(&[]).await.expect("the log answers"));
+    // More than a batch of it.
+    permits.add_permits(12);
+    until("some of it was brought", async || !is_untouched().await).await;
+    assert!(count(&seen, true) >= 1);
+    let another = ask(&log, Period::default()).await;
+    let both = [replay[0].clone(), another];
+    assert!(log.is_any_not_begun(&both).await.expect("the log answers"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replays_go_through_their_period_up_to_where_the_log_stood_and_end() {
     let log = log().await;
     for number in 1..=20 {
