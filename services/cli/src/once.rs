@@ -58,8 +58,8 @@ fn before(streams: &[StreamState]) -> Before {
 /// Waits until nothing waits on any route, twice in a row with nothing new between. What the appliance does not have yet,
 /// and is asked for again in an hour or later, is left to the next run.
 ///
-/// A destination that is not open yet has no routes, and would seem to want nothing; one that the settings no longer name
-/// has routes that nobody follows.
+/// A destination that is not open yet, or a fetcher that has only begun, has no routes, and would seem to want nothing; a
+/// destination that the settings no longer name has routes that nobody follows.
 async fn drained(
     settings: &Settings,
     log: &Log,
@@ -101,20 +101,22 @@ async fn drained(
     bail!("stopped before everything was delivered; start again to go on where it stopped")
 }
 
-/// Whether every destination to which anything is transferred has its routes, and works.
+/// Whether every fetcher and every destination to which anything is transferred has its routes, and works.
 fn are_open(settings: &Settings, health: &Health) -> bool {
     let components = health.components();
     let is_ready =
         |name: String| components.iter().any(|one| one.name == name && one.state == State::Ready);
-    settings
+    let fetched =
+        settings.sites.iter().filter(|site| !settings.kinds_to_fetch(&site.host).is_empty());
+    let delivered = settings
         .destinations
         .iter()
         .filter(|destination| !settings.sites_of_destination(&destination.label).is_empty())
         .map(|destination| match &destination.target {
             Target::Files(_) => file_sink::component(destination),
             Target::Sql(_) => sql_sink::component(destination),
-        })
-        .all(is_ready)
+        });
+    fetched.flat_map(fetcher::components).chain(delivered).all(is_ready)
 }
 
 fn tell(streams: &[StreamState], before: &Before, waiting: u64, health: &Health) {

@@ -43,5 +43,5 @@ pub use expiry::{ExpiryError, debts, expire, make_room};
 pub use rebuild::{RebuildError, Rebuilt, agree};
 pub use reconcile::reconcile;
 pub use room::{NoRoom, StagingRoom};
-pub use wiring::{FetcherError, run, standalone};
+pub use wiring::{FetcherError, components, run, standalone};
 pub use worker::Fetcher;

@@ -26,6 +26,8 @@ use crate::room::StagingRoom;
 /// fewer sessions wait for one.
 const REPORTS_AT_ONCE: usize = 2;
 
+/// The runner of reports, and of what is asked for again.
+const REPORTS: &str = "reports";
 /// The runner of recordings and backups.
 const FILES: &str = "files";
 
@@ -74,6 +76,15 @@ pub fn standalone() -> ExitCode {
     })
 }
 
+/// The names of a site's parts of the health: ready when their routes are there.
+pub fn components(site: &Site) -> [String; 2] {
+    [REPORTS, FILES].map(|name| part_of_health(name, site))
+}
+
+fn part_of_health(name: &str, site: &Site) -> String {
+    format!("fetcher of {name} of {}", site.label)
+}
+
 /// Fetches from every site that a transfer names, until told to stop. Log and staging have to agree: see [`agreed`].
 ///
 /// # Errors
@@ -107,7 +118,7 @@ pub async fn run(
                 ..RunnerOptions::slots(slots)
             };
             let runner = Runner::new(log.clone(), fetcher, routes, options);
-            let component = health.component(format!("fetcher of {name} of {}", site.label));
+            let component = health.component(part_of_health(name, site));
             tokio::spawn(component.follow(runner.state(), RunnerState::reason));
             runs.spawn(runner.run(stop.child_token()));
         }
@@ -166,7 +177,7 @@ fn routes(log: &Log, settings: &Settings, site: &Site) -> Vec<(&'static str, Vec
     let bulk = |route: Route| route.batched(BULK_SESSIONS_MAX).lingering(LINGER);
     let small = small.into_iter().map(bulk).collect();
     let large: Vec<Route> = kinds.iter().filter(|kind| !kind.is_report()).map(route).collect();
-    vec![("reports", small, REPORTS_AT_ONCE), (FILES, large, site.downloads_max)]
+    vec![(REPORTS, small, REPORTS_AT_ONCE), (FILES, large, site.downloads_max)]
 }
 
 /// The gates of the routes: each is closed while there is no room for what it brings, and where only day-sized schedules
