@@ -71,10 +71,13 @@ fn readyz(port: u16) -> Option<String> {
 #[ignore = "make chaos: it waits for a minute, and mounts a file system"]
 async fn a_full_disk_stops_everything_and_a_free_one_sets_it_going_again() {
     let rig = Rig::new(SESSIONS).await;
-    rig.settle(&SettingsFile::default());
+    // Elsewhere: what staging sheds below its floor would be room for the log.
+    rig.settle(&SettingsFile {
+        staging: format!("url = \"file://{}\"\n", rig.path("staging").display()),
+        ..SettingsFile::default()
+    });
     let data = rig.path("data");
-    // Above the floor of staging, which lies there, too.
-    let Some(disk) = Disk::mount(&data, 128) else { return };
+    let Some(disk) = Disk::mount(&data, 64) else { return };
     let port = listening(&rig);
     rig.once().await;
     let up = rig.start("sluice", &["up"]);
