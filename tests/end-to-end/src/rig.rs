@@ -1,4 +1,6 @@
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +27,14 @@ pub struct Rig {
 #[derive(Debug)]
 pub struct Program {
     child: Child,
+}
+
+/// Settings with an address for health, and who listens there.
+#[derive(Debug)]
+pub struct Health {
+    /// The settings' file.
+    pub settings: String,
+    address: String,
 }
 
 impl Rig {
@@ -141,9 +151,36 @@ impl Rig {
         Program { child: command.spawn().expect("the program starts") }
     }
 
+    /// Writes the settings once more, beside the others, with an address for health.
+    pub fn with_health(&self) -> Health {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("it is bound").to_string();
+        let settings = fs::read_to_string(self.path("sluice.toml")).expect("it was written");
+        let path = self.path("with-health.toml");
+        fs::write(&path, format!("{settings}\n[service]\nlisten = {address:?}\n"))
+            .expect("a writable folder");
+        Health { settings: path.display().to_string(), address }
+    }
+
     /// What a program logged so far.
     pub fn logged(&self, program: &str) -> String {
         fs::read_to_string(self.path(&format!("{program}.log"))).unwrap_or_default()
+    }
+}
+
+impl Health {
+    /// What the program says of its readiness; nothing while it does not listen.
+    pub fn readyz(&self) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) {
+        until("it is ready", async || self.readyz().filter(|said| said.contains("200 OK"))).await;
     }
 }
 

@@ -1,9 +1,6 @@
 //! A wrong secret: one login attempt whatever is started and restarted, a plain message, and no locked account.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-
-use end_to_end::{Arrived, Program, Rig, SettingsFile, until};
+use end_to_end::{Arrived, Health, Program, Rig, SettingsFile, until};
 use nats_server::NatsServer;
 
 const SESSIONS: u64 = 10;
@@ -21,28 +18,9 @@ fn correct(rig: &mut Rig) {
     rig.variable("SITE_SECRET", &right);
 }
 
-/// The settings once more, with an address for health; returns the file and the address.
-fn with_health(rig: &Rig) -> (String, String) {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("it is bound").to_string();
-    let settings = std::fs::read_to_string(rig.path("sluice.toml")).expect("it was written");
-    let path = rig.path("with-health.toml");
-    std::fs::write(&path, format!("{settings}\n[service]\nlisten = {address:?}\n"))
-        .expect("a writable folder");
-    (path.display().to_string(), address)
-}
-
-fn readiness(address: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
-}
-
-async fn tells_that_it_is_not_ready(address: &str) {
+async fn tells_that_it_is_not_ready(health: &Health) {
     until("it says why it is not ready", async || {
-        let answer = readiness(address)?;
+        let answer = health.readyz()?;
         (answer.contains(" 503 ") && answer.contains(REFUSED)).then_some(())
     })
     .await;
@@ -73,28 +51,28 @@ async fn twelve_processes_with_a_wrong_secret_try_it_once_and_the_right_one_work
     let mut rig = rig().await;
     let staging = format!("file://{}", rig.path("staging").display());
     rig.settle(&SettingsFile { shared: Some((nats.url(), staging)), ..SettingsFile::default() });
-    let (settings, address) = with_health(&rig);
+    let health = rig.with_health();
     let mut fleet: Vec<Program> = Vec::new();
     for _ in 0..5 {
         fleet.push(rig.start("sluice-poller", &[]));
         fleet.push(rig.start("sluice-fetcher", &[]));
     }
     fleet.push(rig.start("sluice-poller", &[]));
-    fleet.push(rig.start("sluice-fetcher", &["--settings", &settings]));
+    fleet.push(rig.start("sluice-fetcher", &["--settings", &health.settings]));
     until("each of the twelve says so for both sites", async || {
         let said = refusals(&rig, "sluice-poller") + refusals(&rig, "sluice-fetcher");
         (said >= 24).then_some(())
     })
     .await;
     assert!(rig.logged("sluice-fetcher").contains(REFUSED));
-    tells_that_it_is_not_ready(&address).await;
+    tells_that_it_is_not_ready(&health).await;
     assert_status_tells(&rig).await;
     assert_one_attempt_each(&rig);
 
     fleet.clear();
     correct(&mut rig);
     let _poller = rig.start("sluice-poller", &[]);
-    let _fetcher = rig.start("sluice-fetcher", &["--settings", &settings]);
+    let _fetcher = rig.start("sluice-fetcher", &["--settings", &health.settings]);
     until("the right secret works", async || {
         let fetched =
             |report: &str, site: usize| rig.sites[site].counters().requests.contains_key(report);
@@ -125,14 +103,14 @@ async fn a_wrong_secret_is_tried_once_however_often_it_is_checked_before_the_fir
 async fn restarted_with_a_wrong_secret(restarts: usize) {
     let mut rig = rig().await;
     rig.settle(&SettingsFile::default());
-    let (settings, address) = with_health(&rig);
+    let health = rig.with_health();
     for restart in 1..=restarts {
-        let mut up = rig.start("sluice", &["--settings", &settings, "up"]);
+        let mut up = rig.start("sluice", &["--settings", &health.settings, "up"]);
         until("it says so for both sites", async || {
             (refusals(&rig, "sluice") >= 2 * restart).then_some(())
         })
         .await;
-        tells_that_it_is_not_ready(&address).await;
+        tells_that_it_is_not_ready(&health).await;
         if restart == 1 {
             assert_status_tells(&rig).await;
         }

@@ -1,9 +1,8 @@
 //! The disk of the broker, or of staging, is full, and free again: nothing is lost, and nobody has to do anything but make
 //! room.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -48,25 +47,6 @@ impl Drop for Disk<'_> {
     }
 }
 
-/// Has the rig's programs tell of their health.
-fn listening(rig: &Rig) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let port = listener.local_addr().expect("it has an address").port();
-    let mut settings =
-        OpenOptions::new().append(true).open(rig.path("sluice.toml")).expect("it was written");
-    write!(settings, "\n[service]\nlisten = \"127.0.0.1:{port}\"\n").expect("a writable file");
-    port
-}
-
-/// What a program says of its readiness.
-fn readyz(port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").ok()?;
-    let mut said = String::new();
-    stream.read_to_string(&mut said).ok()?;
-    Some(said)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make chaos: it waits for a minute, and mounts a file system"]
 async fn a_full_disk_stops_everything_and_a_free_one_sets_it_going_again() {
@@ -78,17 +58,17 @@ async fn a_full_disk_stops_everything_and_a_free_one_sets_it_going_again() {
     });
     let data = rig.path("data");
     let Some(disk) = Disk::mount(&data, 64) else { return };
-    let port = listening(&rig);
+    let health = rig.with_health();
     rig.once().await;
-    let up = rig.start("sluice", &["up"]);
-    until("it is ready", async || readyz(port).filter(|said| said.contains("200 OK"))).await;
+    let up = rig.start("sluice", &["--settings", &health.settings, "up"]);
+    health.ready().await;
     disk.fill();
     for site in &rig.sites {
         site.add_sessions(SESSIONS as u32);
         site.advance_clock(120);
     }
     until("it is down, with the reason", async || {
-        readyz(port).filter(|said| said.contains("is full") && said.contains("could not write"))
+        health.readyz().filter(|said| said.contains("is full") && said.contains("could not write"))
     })
     .await;
     disk.free();
@@ -134,11 +114,11 @@ async fn under_its_floor_staging_sheds_what_all_have_then_recordings_wait_and_al
     // Room for six recordings above the floor, of twenty; one destination is down, and holds them back.
     let Some(disk) = Disk::mount(&staging, 96) else { return };
     fs::remove_dir(rig.path("cold")).expect("it is empty");
-    let port = listening(&rig);
-    let mut up = rig.start("sluice", &["up"]);
+    let health = rig.with_health();
+    let mut up = rig.start("sluice", &["--settings", &health.settings, "up"]);
     let waits = async || {
         let waits = |said: &String| said.contains("recordings wait") && said.contains("make room");
-        until("recordings wait", async || readyz(port).filter(waits)).await
+        until("recordings wait", async || health.readyz().filter(waits)).await
     };
     waits().await;
     let folder = rig.path("files");
@@ -156,15 +136,15 @@ async fn under_its_floor_staging_sheds_what_all_have_then_recordings_wait_and_al
     // Full, killed, and started again.
     disk.fill();
     until("nothing is fetched", async || {
-        readyz(port).filter(|said| said.contains("nothing is fetched"))
+        health.readyz().filter(|said| said.contains("nothing is fetched"))
     })
     .await;
     more(&rig, 1);
     up.kill();
-    up = rig.start("sluice", &["up"]);
+    up = rig.start("sluice", &["--settings", &health.settings, "up"]);
     answers(&rig).await;
     until("nothing is fetched, still", async || {
-        readyz(port).filter(|said| said.contains("nothing is fetched"))
+        health.readyz().filter(|said| said.contains("nothing is fetched"))
     })
     .await;
     assert_eq!(ending(&folder, ".xml"), 20);
@@ -180,7 +160,7 @@ async fn under_its_floor_staging_sheds_what_all_have_then_recordings_wait_and_al
         .await;
     }
     assert_eq!(files(&folder), files(&rig.path("cold")));
-    until("it is ready", async || readyz(port).filter(|said| said.contains("200 OK"))).await;
+    health.ready().await;
     let letters = rig.sluice(&["dead-letters", "list"]).await;
     let letters = String::from_utf8_lossy(&letters.stdout).into_owned();
     assert!(letters.contains("There are no dead letters"), "{letters}");

@@ -13,10 +13,13 @@ async fn a_directory_that_lost_its_ledger_is_filled_anew_once_a_person_asks_with
     rig.settle(&SettingsFile { files_of_all_kinds: false, ..SettingsFile::default() });
     rig.once().await;
     let expected = Arrived::at(&rig).await;
-    let sink = rig.start("sluice", &["up"]);
+    let health = rig.with_health();
+    let sink = rig.start("sluice", &["--settings", &health.settings, "up"]);
+    // Ready is who has opened the directory; before, its loss would not be the loss of something open.
+    health.ready().await;
     let ask = async || rig.sluice(&["replay", "--to", "files"]).await.status.success();
     let verified = async || rig.sluice(&["verify", "--to", "files"]).await.status.success();
-    until("it runs", async || verified().await.then_some(())).await;
+    assert!(verified().await);
 
     let files = rig.path("files");
     fs::rename(files.join(LEDGER), rig.path("away")).expect("it can be moved");
@@ -24,6 +27,8 @@ async fn a_directory_that_lost_its_ledger_is_filled_anew_once_a_person_asks_with
     // What is asked for before the sink has noticed says nothing.
     until("it is filled anew", async || (ask().await && identity.exists()).then_some(())).await;
     until("all is in the new ledger", async || verified().await.then_some(())).await;
+    let logged = rig.logged("sluice");
+    assert!(logged.contains("has lost the ledger"), "{logged}");
     assert!(sink.stop().await);
     Arrived::at(&rig).await.assert_equal(&expected);
 }
