@@ -14,6 +14,7 @@ mod open;
 mod pool;
 mod renew;
 mod schema;
+mod stage;
 mod widen;
 mod write;
 

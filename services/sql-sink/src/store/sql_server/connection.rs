@@ -3,7 +3,7 @@ use tiberius::{Row, ToSql};
 use super::connect::{Client, connect};
 use super::connection_string::Target;
 use super::fault::Fault;
-use super::load;
+use super::stage;
 
 /// A connection. One that has seen an error, or whose use was given up half-way, is not used again: drop it.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ impl Connection {
     /// call.
     pub(super) async fn ensure_tables(&mut self) -> Result<(), Fault> {
         if !self.has_tables {
-            self.batch(load::tables()).await?;
-            let others = self.batch(&load::OTHER_TYPES).await?;
+            self.batch(stage::tables()).await?;
+            let others = self.batch(&stage::OTHER_TYPES).await?;
             self.takes_details = others.iter().flatten().next().is_none();
             self.has_tables = true;
         }

@@ -7,9 +7,10 @@ use domain::{DestinationId, SiteHost};
 use super::adoption;
 use super::connection::Connection;
 use super::fault::Fault;
-use super::load::{self, LEDGER_KNOWN, LEDGER_NEW, Load, Stage, kind_of, slot_of};
+use super::load::Load;
 use super::open::{IDENTITY, begin, check_identity};
 use super::pool::Pool;
+use super::stage::{self, LEDGER_KNOWN, LEDGER_NEW, Stage, kind_of, slot_of};
 use super::{ledger_row_of, string};
 use crate::columns::{
     CUSTOM_ATTRIBUTE, CUSTOMER, REPRESENTATIVE, SESSION, SESSION_EVENT, TABLES, TEAM, Table,
@@ -80,7 +81,7 @@ async fn move_staged(connection: &mut Connection, load: &Load<'_>) -> Result<Vec
     results.iter().flatten().map(|row| super::integer(row, 0)).collect()
 }
 
-static FIRST: LazyLock<String> = LazyLock::new(|| format!("{IDENTITY};{}", *load::EMPTY));
+static FIRST: LazyLock<String> = LazyLock::new(|| format!("{IDENTITY};{}", *stage::EMPTY));
 
 /// What the ledger says of the sessions of a batch: one call for each site.
 async fn known(
