@@ -1,6 +1,6 @@
 //! The words of errors and the XML they come in.
 
-use crate::faults::Language;
+use crate::fault::Language;
 use crate::xml::Xml;
 
 /// What an appliance says when it has nothing better to say.

@@ -52,6 +52,7 @@ mod event_registry;
 mod event_types;
 mod event_xml;
 mod events;
+mod fault;
 mod faults;
 mod http;
 mod limits;
@@ -72,7 +73,7 @@ mod urls;
 mod xml;
 
 pub use counters::Counters;
-pub use faults::{Asked, ErrorPlace, Fault, Language, Speech};
+pub use fault::{Asked, ErrorPlace, Fault, Language, Speech};
 pub use options::{LsidStyle, Namespace, Options, Product, RecordingFormat};
 pub use presentations::PresentationState;
 pub use recordings::{

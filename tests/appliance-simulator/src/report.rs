@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use crate::chance::Dice;
 use crate::errors::{Message, nested_error_document};
-use crate::faults::{ErrorPlace, ReportFault};
+use crate::fault::ErrorPlace;
+use crate::faults::ReportFault;
 use crate::lsid::Number;
 use crate::options::Product;
 use crate::session_xml::session_xml;

@@ -12,7 +12,7 @@ use tokio_util::sync::DropGuard;
 use tracing::warn;
 
 use crate::counters::Counters;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::http::router;
 use crate::options::Options;
 use crate::presentations::PresentationState;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::parameters::parameters_of;
 use super::{answer as respond, cut_after, denied, instead, streamed};
 use crate::errors::Message;
-use crate::faults::Asked;
+use crate::fault::Asked;
 use crate::recordings::backup_bytes;
 use crate::selector::Parameters;
 use crate::site::Site;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{answer, json as json_answer, streamed, xml};
 use crate::errors::Message;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::report::FullReport;
 use crate::selector::{Parameters, Selector};
 use crate::site::Site;

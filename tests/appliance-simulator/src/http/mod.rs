@@ -24,7 +24,7 @@ use futures::stream;
 
 use crate::counters::InFlight;
 use crate::errors::Message;
-use crate::faults::Speech;
+use crate::fault::Speech;
 use crate::report::cut;
 use crate::site::Site;
 
