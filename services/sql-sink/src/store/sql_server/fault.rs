@@ -87,7 +87,7 @@ impl Course {
             Fault::Connecting(Driver::Server(error)) => Course::of_login(error.code()),
             Fault::Connecting(Driver::Tls(text)) => Course::Outage(certificate(text)),
             Fault::Connecting(_) => Course::Outage(
-                "answers but no connection comes about: is it a SQL Server's port, and does Encrypt fit?",
+                "answers but no connection comes about: is it just starting or stopping, is it a SQL Server's port, and does Encrypt fit?",
             ),
             Fault::LockTaken { .. } => Course::Outage(LOCKED),
             Fault::Refused(_)
