@@ -160,7 +160,7 @@ async fn is_older(
     }
     match Progress::new(log.clone(), Arc::clone(directory)).check().await {
         Ok(()) => Ok(false),
-        Err(older @ ProgressError::Older { .. }) => {
+        Err(older @ ProgressError::SetBack(_)) => {
             tracing::warn!(destination = seen.label, "{older}");
             Ok(true)
         }

@@ -3,15 +3,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{Behind, Marks, Revision};
-use queue::{BucketError, Failure, KnownMarks, Log};
+use domain::{Marks, Revision};
+use queue::{BucketError, Failure, KnownMarks, Log, SetBack, is_copied};
 use tokio::sync::{Mutex as Turn, OnceCell};
 
 use crate::streaming::blocking;
 use crate::{Directory, PlaceError};
-
-/// What is replayed leaves one mark for all replays, and no copy of it: it is about what was committed before.
-const REPLAYS: &str = "replay";
 
 /// The copy of one destination's marks, and the destination beside it.
 #[derive(Debug, Clone)]
@@ -37,16 +34,8 @@ pub(crate) enum ProgressError {
     #[error("could not find out how far the destination has come")]
     Place(#[source] PlaceError),
     /// It was set back.
-    #[error(
-        "{place} is an older copy of itself: {} had come to {}; it is filled up from the log under another identity",
-        behind.route, behind.once
-    )]
-    Older {
-        /// The destination.
-        place: String,
-        /// Where it is behind.
-        behind: Behind,
-    },
+    #[error(transparent)]
+    SetBack(#[from] SetBack),
 }
 
 impl From<ProgressError> for Failure {
@@ -66,12 +55,6 @@ impl Progress {
         }))
     }
 
-    /// The key of a route's mark in the destination.
-    pub(crate) fn key(route: &str, epoch: u64) -> String {
-        let route = if queue::names::is_replay(route) { REPLAYS } else { route };
-        Marks::key(route, epoch)
-    }
-
     async fn known(&self) -> Result<&KnownMarks, ProgressError> {
         let Shared { log, directory, known, .. } = &*self.0;
         let open = || log.known_marks(directory.identity());
@@ -81,7 +64,7 @@ impl Progress {
     /// Tells the copy what is marked in the destination by now. Those who come while one tells it are told together by
     /// the next.
     pub(crate) async fn raise(&self, route: &str, to: Revision) -> Result<(), ProgressError> {
-        if queue::names::is_replay(route) {
+        if !is_copied(route) {
             return Ok(());
         }
         self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner).raise(route, to);
@@ -103,9 +86,6 @@ impl Progress {
         let known = self.known().await?.all().await.map_err(ProgressError::Known)?;
         let directory = Arc::clone(&self.0.directory);
         let stored = blocking(move || directory.marks()).await.map_err(ProgressError::Place)?;
-        match Marks::stored(stored).behind(&known) {
-            Some(behind) => Err(ProgressError::Older { place: self.0.directory.shown(), behind }),
-            None => Ok(()),
-        }
+        Ok(SetBack::check(&self.0.directory.shown(), &Marks::stored(stored), &known)?)
     }
 }

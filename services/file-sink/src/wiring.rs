@@ -136,7 +136,7 @@ async fn replaced(directory: &Arc<Directory>, log: &Log, mut state: watch::Recei
             Err(_) => {}
             Ok(()) => {
                 (asked_before, is_told) = (asked().await, false);
-                if matches!(progress.check().await, Err(ProgressError::Older { .. })) {
+                if matches!(progress.check().await, Err(ProgressError::SetBack(_))) {
                     return;
                 }
             }

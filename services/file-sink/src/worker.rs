@@ -59,7 +59,7 @@ impl FileSink {
     async fn mark(&self, task: &Task, delivered: Option<Revision>) -> Result<(), Failure> {
         let (route, position) = (&task.origin.route, task.origin.sequence);
         let at = self.log.revision_at(position).await.map_err(log_failed)?;
-        let key = Progress::key(route, at.epoch);
+        let key = queue::mark_key(route, at.epoch);
         self.blocking(move |directory| {
             directory.mark(&key, position, delivered).map_err(|cause| Failure::Down(cause.into()))
         })

@@ -71,7 +71,7 @@ pub(crate) async fn find<S: Store>(
     outliving(log, store, &marks).await?;
     match Progress::new(log.clone()).all(store).await {
         Ok(()) => {}
-        Err(older @ ProgressError::Older { .. }) => {
+        Err(older @ ProgressError::SetBack(_)) => {
             tracing::warn!(destination = destination.label, "{older}");
             renew(log, store).await?;
             return Ok(Found::Renewed);

@@ -1,14 +1,11 @@
 //! How far each route came: written with the delivery, and then told to the log's server, which keeps a copy. A database
 //! that is behind the copy was set back to an older one, and nothing may be written to it: that would hide it.
 
-use domain::{Behind, Marks, Revision};
-use queue::{BucketError, Failure, KnownMarks, Log};
+use domain::{Marks, Revision};
+use queue::{BucketError, Failure, KnownMarks, Log, SetBack, is_copied};
 use tokio::sync::OnceCell;
 
 use crate::store::{Incoming, Store, StoreError};
-
-/// What is replayed leaves one mark for all replays, and no copy of it: it is about what was committed before.
-const REPLAYS: &str = "replay";
 
 /// The copy of one database's marks, and the database beside it.
 #[derive(Debug)]
@@ -27,28 +24,14 @@ pub(crate) enum ProgressError {
     #[error("could not find out how far the destination has come")]
     Store(#[source] StoreError),
     /// It was set back.
-    #[error(
-        "{place} is an older copy of itself: {} had come to {}; it is filled up from the log under another identity",
-        behind.route, behind.once
-    )]
-    Older {
-        /// The database.
-        place: String,
-        /// Where it is behind.
-        behind: Behind,
-    },
+    #[error(transparent)]
+    SetBack(#[from] SetBack),
 }
 
 impl From<ProgressError> for Failure {
     fn from(error: ProgressError) -> Self {
         Failure::Down(error.into())
     }
-}
-
-/// The key of a mark in the database.
-pub(crate) fn key(route: &str, epoch: u64) -> String {
-    let route = if queue::names::is_replay(route) { REPLAYS } else { route };
-    Marks::key(route, epoch)
 }
 
 impl Progress {
@@ -97,16 +80,13 @@ async fn current<S: Store>(store: &S, known: &Marks) -> Result<(), ProgressError
         return Ok(());
     }
     let stored = Marks::stored(store.marks().await.map_err(ProgressError::Store)?);
-    match stored.behind(known) {
-        Some(behind) => Err(ProgressError::Older { place: store.place().to_owned(), behind }),
-        None => Ok(()),
-    }
+    Ok(SetBack::check(store.place(), &stored, known)?)
 }
 
 /// The marks that these leave, but for replays.
 fn wanted(batch: &[Incoming]) -> Marks {
     let live = |(route, revision): (&str, Revision)| {
-        (route != REPLAYS).then(|| (Marks::key(route, revision.epoch), revision.position))
+        is_copied(route).then(|| (Marks::key(route, revision.epoch), revision.position))
     };
     let all = batch.iter().map(|incoming| (incoming.route.to_string(), incoming.position));
     Marks::stored(Marks::stored(all).iter().filter_map(live))

@@ -304,7 +304,7 @@ async fn replaced<S: Store>(store: &S, log: &Log, mut state: watch::Receiver<Run
         // Whether it came or not: it is looked at in any case.
         drop(tokio::time::timeout(LOOK_SELDOM, down).await);
         let is_another = matches!(store.probe().await, Err(StoreError::Another { .. }));
-        if is_another || matches!(progress.all(store).await, Err(ProgressError::Older { .. })) {
+        if is_another || matches!(progress.all(store).await, Err(ProgressError::SetBack(_))) {
             return;
         }
         tokio::time::sleep(LOOK_AGAIN).await;

@@ -10,7 +10,7 @@ use session_report::{Limits, ReportError, Session};
 use staging::{OpenError, Staging};
 
 use crate::columns::SessionRows;
-use crate::progress::{self, Progress};
+use crate::progress::Progress;
 use crate::store::{Incoming, Recourse, Store, StoreError, Written};
 
 const NAME: &str = "sql-sink";
@@ -132,7 +132,7 @@ impl<S: Store> SqlSink<S> {
         let rows = SessionRows::of(&session, artifact.site(), lsid, self.store_system_information);
         let position = task.origin.sequence;
         let epoch = self.log.revision_at(position).await.map_err(unresolved)?.epoch;
-        let mark = progress::key(&task.origin.route, epoch);
+        let mark = queue::mark_key(&task.origin.route, epoch);
         Ok(Resolved::Session(incoming(task, &delivery, lsid, rows, mark), delivery.claim.size))
     }
 

@@ -69,7 +69,7 @@ pub use gate::{Gate, OpenRun, OpenRuns, RunsHeldOpen};
 pub use lease::{Lease, PhaseTimedOut};
 pub use log::{Announced, Log, Logged, Published};
 pub use log_error::LogError;
-pub use marks::KnownMarks;
+pub use marks::{KnownMarks, SetBack, is_copied, mark_key};
 pub use reconcile::{Counts, Deliveries, Ledger, Period, Reconciled, daily};
 pub use replays::{Replay, ReplayProgress};
 pub use route::{Bounds, Route, RouteState, Start, names};

@@ -1,17 +1,53 @@
 //! What the log's server knows of how far a destination came: a copy of the marks that stand in the destination itself,
 //! raised only after they were committed there. By it a store that was set back to an older copy is noticed.
 
-use domain::{DestinationId, Marks, Revision};
+use domain::{Behind, DestinationId, Marks, Revision};
 
-use crate::{Bucket, BucketError, Log, Stored};
+use crate::{Bucket, BucketError, Log, Stored, names};
 
 const BUCKET: &str = "marks";
+/// What is replayed leaves one mark for all replays, and no copy of it: it is about what was committed before.
+const REPLAYS: &str = "replay";
 
 /// The copy of one destination's marks.
 #[derive(Debug, Clone)]
 pub struct KnownMarks {
     bucket: Bucket<Revision>,
     destination: DestinationId,
+}
+
+/// A destination was set back: it is an older copy of itself.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{place} is an older copy of itself: {} had come to {}; it is filled up from the log under another identity",
+    behind.route, behind.once
+)]
+pub struct SetBack {
+    place: String,
+    behind: Behind,
+}
+
+impl SetBack {
+    /// Compares the marks that stand in a destination with the copy.
+    ///
+    /// # Errors
+    /// The destination as it is called, with where it is behind.
+    pub fn check(place: &str, stored: &Marks, known: &Marks) -> Result<(), SetBack> {
+        match stored.behind(known) {
+            Some(behind) => Err(SetBack { place: place.to_owned(), behind }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The key of a route's mark in the destination.
+pub fn mark_key(route: &str, epoch: u64) -> String {
+    Marks::key(if names::is_replay(route) { REPLAYS } else { route }, epoch)
+}
+
+/// Whether a route's mark has a copy here.
+pub fn is_copied(route: &str) -> bool {
+    route != REPLAYS && !names::is_replay(route)
 }
 
 impl Log {
