@@ -1,11 +1,13 @@
 //! Promises of staging, on a local disk.
 
 use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
 use domain::facts::ClaimCheck;
 use domain::{ArtifactId, Digest, Family};
 use futures::{StreamExt, TryStreamExt, stream};
+use small_disk::Mount;
 use staging::{OpenError, PutError, Staged, Staging, StagingError};
 
 struct Place {
@@ -168,60 +170,27 @@ async fn facts_are_gone_through_artifact_by_artifact_and_never_without_their_obj
     assert!(last.contains(&objects[3]), "the last one that was laid: {last:?}");
 }
 
-/// A small disk that covers a folder; gone with this value.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    fn mount(on: &std::path::Path) -> Option<Disk> {
-        let mut mount = std::process::Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(on).output();
-        mounted.is_ok_and(|it| it.status.success()).then(|| Disk(on.to_owned()))
-    }
-
-    /// Leaves nothing.
-    fn fill(&self) -> std::path::PathBuf {
-        let ballast = self.0.join(".sluice/ballast");
-        let file = std::fs::File::create(&ballast).expect("a file");
-        let mut at = 0;
-        for piece in [1 << 20, 4096] {
-            let flags = rustix::fs::FallocateFlags::empty();
-            while rustix::fs::fallocate(&file, flags, at, piece).is_ok() {
-                at += piece;
+/// The files on a disk, but for our own and for what fills it.
+fn files(on: &Path) -> usize {
+    let (mut folders, mut files) = (vec![on.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("a readable folder").path();
+            match path.is_dir() {
+                true if path.ends_with(".sluice") => {}
+                true => folders.push(path),
+                false if path.ends_with("ballast") => {}
+                false => files += 1,
             }
         }
-        ballast
     }
-
-    fn files(&self) -> usize {
-        let mut folders = vec![self.0.clone()];
-        let mut files = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).expect("a folder") {
-                let path = entry.expect("a readable folder").path();
-                match path.is_dir() {
-                    true if path.ends_with(".sluice") => {}
-                    true => folders.push(path),
-                    false => files += 1,
-                }
-            }
-        }
-        files
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(std::process::Command::new("umount").arg("--lazy").arg(&self.0).status());
-    }
+    files
 }
 
 #[tokio::test]
 async fn a_disk_that_fills_at_each_tenth_of_an_object_has_nothing_of_it_and_then_all() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let Some(disk) = Disk::mount(folder.path()) else {
-        println!("skipped: nothing can be mounted here");
-        return;
-    };
+    let Some(disk) = Mount::small(16, folder.path()) else { return };
     let url = format!("file://{}", folder.path().display());
     let staging = Staging::open(&url).await.expect("it can be opened");
     let pieces: Vec<Bytes> = (0..10_u8).map(|piece| Bytes::from(vec![piece; 900_000])).collect();
@@ -236,13 +205,13 @@ async fn a_disk_that_fills_at_each_tenth_of_an_object_has_nothing_of_it_and_then
         let put = staging.put(&report(), "flv", stream::iter(filling)).await;
         let error = put.expect_err("there is no room for it");
         assert!(error.is_full() && error.is_down(), "{tenth}: {error:?}");
-        assert_eq!(disk.files(), 0, "{tenth}: something is left of it");
+        assert_eq!(files(folder.path()), 0, "{tenth}: something is left of it");
         // What the attempt had has become room again.
-        let ballast = disk.fill();
+        disk.fill();
         Staging::open(&url).await.expect("what is full can be opened");
         staging.probe_reading().await.expect("what is full can be read");
         assert!(staging.probe().await.is_err(), "{tenth}: it can't be written");
-        std::fs::remove_file(ballast).expect("it is there");
+        disk.free();
         let again = stream::iter(pieces.iter().cloned().map(Ok::<_, io::Error>));
         let staged = staging.put(&report(), "flv", again).await.expect("there is room");
         let read = staging.read_whole(&claim(&staged), 1 << 30).await.expect("it is whole");

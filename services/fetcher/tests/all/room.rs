@@ -1,6 +1,6 @@
 //! Promises about a disk of staging that fills. They need the right to mount; without it they say that they were skipped.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,30 +27,7 @@ fn lacks_room(outcome: &Outcome) -> bool {
     matches!(outcome, Err(Failure::NoRoom { .. }))
 }
 
-/// Something else that takes room on staging's disk.
-struct Ballast(PathBuf);
-
-impl Ballast {
-    /// Leaves nothing.
-    fn fill(folder: &Path) -> Ballast {
-        let ballast = Ballast(folder.join(".sluice/ballast"));
-        let file = File::create(&ballast.0).expect("a file");
-        let flags = rustix::fs::FallocateFlags::empty();
-        let mut at = 0;
-        for piece in [MIB, 4096] {
-            while rustix::fs::fallocate(&file, flags, at, piece).is_ok() {
-                at += piece;
-            }
-        }
-        ballast
-    }
-
-    fn remove(self) {
-        fs::remove_file(self.0).expect("it is there");
-    }
-}
-
-/// The files below a folder, but for staging's own.
+/// The files below a folder, but for staging's own and for what fills the disk.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -58,6 +35,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         match path.is_dir() {
             true if path.ends_with(".sluice") => {}
             true => found.extend(files(&path)),
+            false if path.ends_with("ballast") => {}
             false => found.push(path),
         }
     }
@@ -65,27 +43,28 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Fills the disk as soon as so much has been written to it.
-fn fill_after(folder: &Path, bytes: u64, ended: &AtomicBool) -> Ballast {
-    let free = || room_of(folder).expect("it tells").free;
+fn fill_after(house: &House, bytes: u64, ended: &AtomicBool) {
+    let free = || room_of(house.folder()).expect("it tells").free;
     let before = free();
     while before.saturating_sub(free()) < bytes && !ended.load(Ordering::Relaxed) {
         std::thread::yield_now();
     }
-    Ballast::fill(folder)
+    house.disk().fill();
 }
 
 /// Has a task worked on while the disk fills after so many bytes of it.
-fn worked_while_it_fills(house: &House, task: &Task, after: u64) -> (Outcome, Ballast) {
+fn worked_while_it_fills(house: &House, task: &Task, after: u64) -> Outcome {
     let (fetcher, ended) = (house.fetcher(), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let filled = scope.spawn(|| fill_after(house.folder(), after, &ended));
+        let filled = scope.spawn(|| fill_after(house, after, &ended));
         let working = async {
             let outcome = work(&fetcher, task).await;
             ended.store(true, Ordering::Relaxed);
             outcome
         };
         let outcome = tokio::task::block_in_place(|| Handle::current().block_on(working));
-        (outcome, filled.join().expect("it fills"))
+        filled.join().expect("it fills");
+        outcome
     })
 }
 
@@ -103,13 +82,13 @@ async fn a_disk_that_fills_under_a_download_gets_it_whole_when_there_is_room_and
     let lsid = house.lsids().remove(0);
     let task = house.task(house.due(house.recording(&lsid, Kind::SessionRecording, None))).await;
     for after in [2 * MIB, 10 * MIB] {
-        let (outcome, ballast) = worked_while_it_fills(&house, &task, after);
+        let outcome = worked_while_it_fills(&house, &task, after);
         assert!(lacks_room(&outcome), "{after}: {outcome:?}");
         assert!(files(house.folder()).is_empty(), "{after}");
         let asked = house.requests("SupportSessionRecording");
         assert!(lacks_room(&work(&house.fetcher(), &task).await), "{after}: it is still full");
         assert_eq!(house.requests("SupportSessionRecording"), asked, "{after}: asked in vain");
-        ballast.remove();
+        house.disk().free();
     }
     let done = work(&house.fetcher(), &task).await.expect("there is room");
     let Some(Fact::ArtifactStaged(staged)) = done.closing.map(|closing| closing.fact) else {

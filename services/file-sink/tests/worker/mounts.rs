@@ -1,48 +1,24 @@
 //! Shares that are full, or not there. They need the right to mount; without it these tests say that they were skipped.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use domain::Conflict;
 use file_sink::{Directory, DirectoryError, WithoutIdentity};
 use queue::{Failure, Worker as _};
+use small_disk::Mount;
 use tempfile::TempDir;
 
 use crate::house::House;
 use crate::stand::{open, rules};
-
-/// A mount that ends with this value.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn new(arguments: &[&str], on: &Path) -> Option<Mount> {
-        let mounted = Command::new("mount").args(arguments).arg(on).output();
-        if mounted.is_ok_and(|mounted| mounted.status.success()) {
-            return Some(Mount(on.to_owned()));
-        }
-        println!("skipped: nothing can be mounted here");
-        None
-    }
-
-    fn tmpfs(mib: u32, on: &Path) -> Option<Mount> {
-        Mount::new(&["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"], on)
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // Also while files are open in it, as when a cable is pulled.
-        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
-    }
-}
 
 const MIB: usize = 1 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_at_each_tenth_of_a_file_gets_it_whole_when_there_is_room() {
     let point = tempfile::tempdir().expect("a folder");
-    let Some(_mount) = Mount::tmpfs(24, point.path()) else { return };
+    let Some(disk) = Mount::small(24, point.path()) else { return };
     let root = point.path().to_owned();
     let directory = open(&root, rules(Conflict::AppendNumber));
     let house = House::with(tempfile::tempdir().expect("a folder"), directory).await;
@@ -50,13 +26,12 @@ async fn a_disk_that_fills_at_each_tenth_of_a_file_gets_it_whole_when_there_is_r
         let lsid = format!("at-{tenth}");
         let content: Vec<u8> = (0..5 * MIB).map(|at| (at % 249) as u8).collect();
         let task = house.stage(&lsid, &content).await;
-        let ballast = root.join("ballast");
-        fill(&ballast, &root, content.len() as u64 * tenth / 10);
+        disk.fill_but(content.len() as u64 * tenth / 10);
         let refused = house.work(&task).await;
         assert!(matches!(refused, Err(Failure::Down(_))), "{tenth}: {refused:?}");
         assert!(house.sink.probe().await.is_err(), "{tenth}: it is still full");
         assert!(!root.join(format!("{lsid}.xml")).exists(), "{tenth}");
-        fs::remove_file(&ballast).expect("it is there");
+        disk.free();
         house.sink.probe().await.expect("there is room");
         house.work(&task).await.expect("delivered");
         let file = root.join(format!("{lsid}.xml"));
@@ -65,15 +40,6 @@ async fn a_disk_that_fills_at_each_tenth_of_a_file_gets_it_whole_when_there_is_r
         let left = fs::read_dir(root.join(".sluice/tmp")).expect("there is one").count();
         assert_eq!(left, 0, "{tenth}");
     }
-}
-
-/// Leaves this much room.
-fn fill(ballast: &Path, root: &Path, free: u64) {
-    let room = Command::new("df").args(["--output=avail", "--block-size=1"]).arg(root).output();
-    let room = String::from_utf8(room.expect("df runs").stdout).expect("text");
-    let room: u64 = room.lines().last().and_then(|n| n.trim().parse().ok()).expect("a number");
-    let bytes = usize::try_from(room.saturating_sub(free)).expect("it is small");
-    fs::write(ballast, vec![0; bytes]).expect("there is room for it");
 }
 
 /// Nobody may write into such a directory, not even who may do everything.

@@ -1,51 +1,15 @@
 //! The disk of the broker, or of staging, is full, and free again: nothing is lost, and nobody has to do anything but make
 //! room.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use end_to_end::{Arrived, Destinations, Rig, SettingsFile, files, until};
+use small_disk::Mount;
 
 use crate::replay::{answers, more, status};
 
 const SESSIONS: u64 = 20;
-
-/// A small disk of its own below a rig's folder; gone with this value.
-struct Disk<'a>(&'a Path);
-
-impl Disk<'_> {
-    fn mount(folder: &Path, mib: u32) -> Option<Disk<'_>> {
-        fs::create_dir_all(folder).expect("a writable folder");
-        let size = format!("size={mib}m");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder).output();
-        let mounted = mounted.is_ok_and(|mounted| mounted.status.success());
-        if !mounted {
-            eprintln!("skipped: this process may not mount a file system");
-        }
-        mounted.then_some(Disk(folder))
-    }
-
-    /// Writes until not a byte fits any more.
-    fn fill(&self) {
-        let mut file = File::create(self.0.join("fill")).expect("a file");
-        for size in [1 << 20, 1 << 12, 1] {
-            while file.write(&vec![b'x'; size]).is_ok_and(|written| written == size) {}
-        }
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.0.join("fill")).expect("it is there");
-    }
-}
-
-impl Drop for Disk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make chaos: it waits for a minute, and mounts a file system"]
@@ -57,7 +21,7 @@ async fn a_full_disk_stops_everything_and_a_free_one_sets_it_going_again() {
         ..SettingsFile::default()
     });
     let data = rig.path("data");
-    let Some(disk) = Disk::mount(&data, 64) else { return };
+    let Some(disk) = Mount::small(64, &data) else { return };
     let health = rig.with_health();
     rig.once().await;
     let up = rig.start("sluice", &["--settings", &health.settings, "up"]);
@@ -112,7 +76,7 @@ async fn under_its_floor_staging_sheds_what_all_have_then_recordings_wait_and_al
         ..SettingsFile::default()
     });
     // Room for six recordings above the floor, of twenty; one destination is down, and holds them back.
-    let Some(disk) = Disk::mount(&staging, 96) else { return };
+    let Some(disk) = Mount::small(96, &staging) else { return };
     fs::remove_dir(rig.path("cold")).expect("it is empty");
     let health = rig.with_health();
     let mut up = rig.start("sluice", &["--settings", &health.settings, "up"]);

@@ -1,8 +1,7 @@
 //! A real NATS server, a stand-in appliance and a staging folder, with a fetcher between them.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use appliance::{Client, Clients};
@@ -24,6 +23,7 @@ use queue::{
 };
 use settings::{Needs, Settings};
 use sha2::{Digest as _, Sha256};
+use small_disk::Mount;
 use staging::Staging;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -38,27 +38,8 @@ pub struct House {
     pub staging: Staging,
     settings: Settings,
     // Gone before the folder that it covers.
-    _disk: Option<Disk>,
+    disk: Option<Mount>,
     folder: TempDir,
-}
-
-/// A small disk of its own that covers a folder; gone with this value.
-#[derive(Debug)]
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(mib: u32, on: &Path) -> Option<Disk> {
-        let size = format!("size={mib}m");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(on).output();
-        mounted.is_ok_and(|it| it.status.success()).then(|| Disk(on.to_owned()))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
-    }
 }
 
 /// Runners under way; they end with this value.
@@ -81,14 +62,11 @@ impl House {
     /// With staging on a disk of this size; none where nothing can be mounted.
     pub async fn on_disk(options: Options, lines: &str, mib: u32) -> Option<House> {
         let folder = tempfile::tempdir().expect("a folder");
-        let Some(disk) = Disk::mount(mib, folder.path()) else {
-            println!("skipped: nothing can be mounted here");
-            return None;
-        };
+        let disk = Mount::small(mib, folder.path())?;
         Some(House::at(options, lines, folder, Some(disk)).await)
     }
 
-    async fn at(options: Options, lines: &str, folder: TempDir, disk: Option<Disk>) -> House {
+    async fn at(options: Options, lines: &str, folder: TempDir, disk: Option<Mount>) -> House {
         let options = Options { rate_per_second: 0, rate_per_hour: 0, ..options };
         let site = Simulator::start(options).await.expect("a free port");
         let server = NatsServer::shared();
@@ -100,7 +78,12 @@ impl House {
         let url = format!("file://{}", folder.path().display());
         let staging = Staging::open(&url).await.expect("a folder can be staging");
         let settings = settings(&site, lines);
-        House { site, log, staging, settings, _disk: disk, folder }
+        House { site, log, staging, settings, disk, folder }
+    }
+
+    /// The disk that staging lies on.
+    pub fn disk(&self) -> &Mount {
+        self.disk.as_ref().expect("it was built on one")
     }
 
     /// Where staging lies.
