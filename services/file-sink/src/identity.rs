@@ -124,7 +124,7 @@ async fn opened(
     };
     let replays = log.replays_to(known).await.map_err(NotOpen::Known)?;
     // A share that is unmounted while a replay goes on is not filled either when the process starts again.
-    if !log.is_any_not_begun(&replays).await.map_err(NotOpen::Log)? {
+    if !log.is_any_not_begun(&replays).await.map_err(NotOpen::Known)? {
         return Err(NotOpen::Directory(lost));
     }
     let drawn = DestinationId::from_random(rand::random());

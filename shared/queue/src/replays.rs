@@ -44,6 +44,9 @@ pub struct Replay {
     pub asked_by: String,
     /// When, by the asker's clock.
     pub asked_at: DateTime<Utc>,
+    /// When something of it was delivered first.
+    #[serde(default)]
+    pub begun_at: Option<DateTime<Utc>>,
     /// When it was found done.
     pub ended_at: Option<DateTime<Utc>>,
 }
@@ -103,6 +106,7 @@ impl Log {
             facts: 0,
             asked_by: asked_by.to_owned(),
             asked_at: Utc::now(),
+            begun_at: None,
             ended_at: None,
         };
         replay.facts = self.begin_replay(&replay).await?;
@@ -126,7 +130,7 @@ impl Log {
         to: &DestinationId,
         up_to: u64,
     ) -> Result<(), BoxError> {
-        let mut replay = Replay { destination: to.clone(), up_to, ..replay };
+        let mut replay = Replay { destination: to.clone(), up_to, begun_at: None, ..replay };
         replay.facts = self.begin_replay(&replay).await?;
         self.replay_bucket().await?.put(&replay.key(), &replay).await?;
         Ok(())
@@ -164,13 +168,29 @@ impl Log {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn is_any_not_begun(&self, replays: &[Replay]) -> Result<bool, LogError> {
+    pub async fn is_any_not_begun(&self, replays: &[Replay]) -> Result<bool, BucketError> {
         for replay in replays {
-            if self.replay_progress(replay).await?.left >= replay.facts {
+            let now = self.replay(replay).await?;
+            if now.is_some_and(|now| now.begun_at.is_none() && now.ended_at.is_none()) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Notes that something of the replay with this route was delivered. What lies outside its period is no such thing: it
+    /// is passed over wherever its destination may be.
+    pub(crate) async fn replay_has_begun(&self, route: &str) -> Result<(), BucketError> {
+        let Some((destination, id)) = names::replay_of(route) else { return Ok(()) };
+        let (bucket, key) = (self.replay_bucket().await?, format!("{destination}.{id}"));
+        while let Some(kept) = bucket.get(&key).await?.filter(|kept| kept.value.begun_at.is_none())
+        {
+            let begun = Replay { begun_at: Some(Utc::now()), ..kept.value };
+            if let Stored::At(_) = bucket.set(&key, &begun, Some(kept.revision)).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// One replay, as it stands now.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::reading::read;
 use crate::route::names;
-use crate::{BoxError, Bucket, BucketError, Log, LogError, Replay, Route, Start};
+use crate::{BoxError, Bucket, BucketError, Log, LogError, Period, Replay, Route, Start};
 
 const BUCKET: &str = "successions";
 /// How often a store is put back from a backup at most, as far as that is followed up.
@@ -150,7 +150,7 @@ impl Log {
     }
 
     /// Writes down that `new` will take the place of `old`, which is lost, because a person has asked for these replays to
-    /// it: they bring what was staged before, and the routes of `new` what comes.
+    /// it: they bring what was staged before, and the routes of `new` what comes, and what was before and is in no replay.
     ///
     /// # Errors
     /// When the server does not answer or does not confirm it.
@@ -165,7 +165,9 @@ impl Log {
         let own = routes.into_iter().filter(|route| names::delivers_to(&route.name, old));
         let mut begun_at: BTreeMap<String, u64> =
             own.map(|route| (route.name, route.begins_at)).collect();
-        for (site, kind) in replays.iter().flat_map(|replay| &replay.of) {
+        // What a replay of a part of the time leaves out, the routes bring.
+        let whole = replays.iter().filter(|replay| replay.period == Period::default());
+        for (site, kind) in whole.flat_map(|replay| &replay.of) {
             begun_at.insert(names::deliver(old, site, *kind), up_to + 1);
         }
         let succession = Succession {

@@ -33,6 +33,12 @@ pub fn is_replay(route: &str) -> bool {
     route.starts_with("replay-")
 }
 
+/// The destination and the id of the replay whose route has this name.
+pub(crate) fn replay_of(route: &str) -> Option<(&str, &str)> {
+    let (destination, rest) = route.strip_prefix("replay-")?.split_once('-')?;
+    Some((destination, rest.split_once('-')?.0))
+}
+
 /// Whether this is the name of a route that brings anything to this destination.
 pub fn delivers_to(route: &str, destination: &DestinationId) -> bool {
     let rest = ["deliver-", "again-deliver-", "replay-"]

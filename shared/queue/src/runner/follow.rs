@@ -1,6 +1,7 @@
 //! One route: taking messages while there are slots.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::{RunError, Shared};
 use crate::hand::{Lost, Raw, renewing};
 use crate::pull::{PullError, Puller};
-use crate::{Gate, Route, Worker};
+use crate::{Gate, Log, Route, Worker};
 
 /// How long to wait after a pull that failed.
 const PULL_FAILED_PAUSE: Duration = Duration::from_secs(1);
@@ -34,6 +35,8 @@ pub(crate) struct Followed {
     gate: Option<Gate>,
     /// Its worker was asked for patience until then.
     patient_until: Mutex<Option<Instant>>,
+    /// Where it is a replay's: that it is known to have brought something.
+    has_begun: AtomicBool,
     /// That it was one which ends, and is gone.
     ended: CancellationToken,
 }
@@ -50,10 +53,21 @@ enum NoSlot {
 }
 
 impl Followed {
+    /// Notes that it brought something, where that is of interest; what could not be noted is with the next.
+    pub(super) async fn brought(&self, log: &Log) {
+        if self.route.bounds.is_none() || self.has_begun.load(Ordering::Relaxed) {
+            return;
+        }
+        match log.replay_has_begun(&self.route.name).await {
+            Ok(()) => self.has_begun.store(true, Ordering::Relaxed),
+            Err(error) => tracing::debug!(%error, "could not note that a replay has begun"),
+        }
+    }
+
     pub fn new(route: Route, gates: &HashMap<String, Gate>) -> Self {
         let gate = gates.get(&route.name).cloned();
         let (patient_until, ended) = (Mutex::new(None), CancellationToken::new());
-        Followed { route, gate, patient_until, ended }
+        Followed { route, gate, patient_until, has_begun: AtomicBool::new(false), ended }
     }
 
     fn is_open(&self) -> bool {

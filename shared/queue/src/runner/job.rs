@@ -175,6 +175,9 @@ impl<W: Worker> Shared<W> {
                     }
                 }
                 Ok(Ok(outcomes)) => {
+                    if outcomes.iter().any(Result::is_ok) {
+                        followed.brought(&self.log).await;
+                    }
                     let mut settled = Vec::with_capacity(batch.len());
                     for (hand, outcome) in batch.into_iter().zip(outcomes) {
                         settled.push(self.settled(followed, hand, outcome).boxed());

@@ -6,6 +6,39 @@ use end_to_end::{Arrived, Rig, SettingsFile, until};
 
 const LEDGER: &str = ".sluice";
 
+async fn is_filled_anew_by(replay: &[&str]) {
+    let rig = Rig::new(6).await;
+    // Backups would wait for their schedule's next run.
+    rig.settle(&SettingsFile { backups: false, ..SettingsFile::default() });
+    rig.once().await;
+    let expected = Arrived::at(&rig).await;
+    let health = rig.with_health();
+    let sink = rig.start("sluice", &["--settings", &health.settings, "up"]);
+    health.ready().await;
+    let files = rig.path("files");
+    fs::remove_dir_all(&files).expect("it can be removed");
+    fs::create_dir(&files).expect("a folder");
+    let lost = async || rig.logged("sluice").contains("has lost the ledger").then_some(());
+    until("the sink has noticed", lost).await;
+    let asked = [&["replay", "--to", "files"], replay].concat();
+    assert!(rig.sluice(&asked).await.status.success());
+    let verified = async || rig.sluice(&["verify", "--to", "files"]).await.status.success();
+    let identity = files.join(LEDGER).join("identity.json");
+    until("it is filled anew", async || identity.exists().then_some(())).await;
+    until("all has arrived", async || {
+        (end_to_end::files(&files).len() == expected.files.len()).then_some(())
+    })
+    .await;
+    until("all is in the new ledger", async || verified().await.then_some(())).await;
+    assert!(sink.stop().await);
+    Arrived::at(&rig).await.assert_equal(&expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_directory_gets_all_that_it_had_also_by_a_replay_of_a_part_of_it() {
+    is_filled_anew_by(&["--kinds", "session-data", "--since", "2026-08-01"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_lost_its_ledger_is_filled_anew_once_a_person_asks_with_what_it_has() {
     let rig = Rig::new(6).await;

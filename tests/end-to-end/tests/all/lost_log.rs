@@ -84,7 +84,9 @@ async fn a_lost_log_is_put_back_from_staging_and_nothing_is_fetched_again() {
     fs::remove_dir_all(store(&rig)).expect("it is there");
     forget_two_thirds(&rig);
     let before = downloads(&rig);
-    assert!(before > 2 * SESSIONS, "reports at least: {before}");
+    // Many reports may share a download.
+    let alone = expected.files.keys().filter(|name| !name.ends_with(".xml")).count() as u64;
+    assert!(alone > 0 && before > alone, "{before} downloads, {alone} of them no reports");
     rig.settle(&with_a_new_database());
     rig.once().await;
     complete(&rig, &expected).await;
