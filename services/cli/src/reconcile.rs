@@ -51,10 +51,7 @@ pub(crate) async fn run(
         settings,
         log: &log,
         site: wanted.site.as_deref().map(|label| site(settings, label)).transpose()?,
-        period: Period {
-            since: wanted.since.as_deref().map(instant).transpose()?,
-            until: wanted.until.as_deref().map(instant).transpose()?,
-        },
+        period: period(wanted.since.as_deref(), wanted.until.as_deref())?,
     };
     let to = wanted.to.as_deref().map(|label| {
         settings
@@ -224,7 +221,21 @@ pub(crate) fn site<'a>(settings: &'a Settings, label: &str) -> anyhow::Result<&'
 }
 
 /// A day (its start, in UTC) or an instant.
-pub(crate) fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
+/// The period that is asked for; it may be open at either end.
+pub(crate) fn period(since: Option<&str>, until: Option<&str>) -> anyhow::Result<Period> {
+    let [since, until] = [since, until].map(|text| text.map(instant).transpose());
+    let period = Period { since: since?, until: until? };
+    match (period.since, period.until) {
+        (Some(since), Some(until)) if since >= until => {
+            bail!(
+                "nothing lies between --since {since} and --until {until}: --until is the later one"
+            )
+        }
+        _ => Ok(period),
+    }
+}
+
+fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
     }
@@ -235,7 +246,15 @@ pub(crate) fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use super::instant;
+    use super::{instant, period};
+
+    #[test]
+    fn a_period_that_ends_before_it_begins_is_refused() {
+        assert!(period(Some("2026-11-22"), Some("2026-11-22")).is_err());
+        assert!(period(Some("2026-11-22"), Some("2026-11-20")).is_err());
+        period(Some("2026-11-22"), Some("2026-11-23")).expect("a day");
+        period(None, Some("2026-11-20")).expect("all before");
+    }
 
     #[test]
     fn a_period_is_given_in_days_or_instants() {

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use domain::{DestinationId, Kind, SiteHost};
-use queue::{Log, Period, Replay, ReplayProgress};
+use queue::{Log, Replay, ReplayProgress};
 use settings::{Destination, Settings};
 
 use crate::arguments::Replay as Wanted;
 use crate::data_dir::connect;
 use crate::dead_letters::person;
-use crate::reconcile::{instant, site};
+use crate::reconcile::{period, site};
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -29,10 +29,7 @@ pub(crate) async fn run(
         .destination(&wanted.to)
         .ok_or_else(|| anyhow!("the settings name no destination {:?}", wanted.to))?;
     let of = routes(wanted, settings, destination)?;
-    let period = Period {
-        since: wanted.since.as_deref().map(instant).transpose()?,
-        until: wanted.until.as_deref().map(instant).transpose()?,
-    };
+    let period = period(wanted.since.as_deref(), wanted.until.as_deref())?;
     let log = connect(settings, data_dir).await?;
     let id = identity(&log, &destination.label).await?;
     let asked = log.ask_replay(&id, of, period, &person()).await;
