@@ -79,7 +79,7 @@ enum Keyword {
     Unsupported(&'static str),
 }
 
-const NO_WINDOWS: &str = "this program has no Windows logins on this platform: \
+const NO_WINDOWS: &str = "sluice has no Windows logins: \
     name a SQL Server login (User ID and Password), or an Entra token (Access Token File)";
 const NO_TOKENS: &str = "sluice asks nobody for tokens: have one written to a file, as \
     `az account get-access-token --resource https://database.windows.net/` gives it, keep it fresh, and name the file \

@@ -72,6 +72,10 @@ pub(super) fn read(text: &str) -> Result<Address, Misunderstood> {
     let host = match host.trim().trim_start_matches('[').trim_end_matches(']') {
         "" => return Err(wrong("it names no host")),
         "." | "(local)" => "localhost",
+        // More colons are an address of IPv6.
+        host if host.matches(':').count() == 1 => {
+            return Err(wrong("the port stands behind a comma: host,1433"));
+        }
         host => host,
     };
     let endpoint = match (port.flatten(), instance) {

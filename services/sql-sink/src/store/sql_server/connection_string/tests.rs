@@ -85,6 +85,7 @@ fn a_keyword_that_means_nothing_here_is_named_with_its_cure() {
         ("Server=np:host", "Server=np:host", "tcp:"),
         ("Server=(localdb)\\v11.0", "LocalDB", "SQL Server Express"),
         ("Server=host,port", "Server=host,port", "a number"),
+        ("Server=host:1433", "Server=host:1433", "behind a comma"),
         ("Encrypt=maybe", "Encrypt=maybe", "true, false or strict"),
         ("Connect Timeout=soon", "Connect Timeout=soon", "number of seconds"),
         ("TrustServerCertificate=1", "TrustServerCertificate=1", "true or false"),
