@@ -7,7 +7,8 @@ CREATE TABLE sluice_migration (
     applied_at TEXT NOT NULL
 );
 INSERT INTO sluice_migration (number, name, applied_at)
-VALUES (1, 'tables', datetime('now')), (2, 'indexes', datetime('now'));
+VALUES (1, 'tables', datetime('now')), (2, 'indexes', datetime('now')),
+       (3, 'adopted', datetime('now'));
 
 -- The eight tables that reports are written against. Their names and columns are the appliance vendor's; types,
 -- keys and indexes are ours. AUTOINCREMENT: an id that was given once is never given again.
@@ -160,3 +161,10 @@ CREATE TABLE sluice_adoption (
     sessions   INTEGER NOT NULL,
     adopted_at TEXT NOT NULL
 );
+
+-- Sessions whose rows another program wrote, and nobody since: they need not say what our reports say.
+CREATE TABLE sluice_adopted (
+    host_name TEXT NOT NULL,
+    lsid      TEXT NOT NULL,
+    PRIMARY KEY (host_name, lsid)
+) WITHOUT ROWID;

@@ -7,7 +7,7 @@ CREATE TABLE dbo.sluice_migration (
     applied_at datetime2(0) NOT NULL
         CONSTRAINT df_sluice_migration_applied_at DEFAULT SYSUTCDATETIME()
 );
-INSERT INTO dbo.sluice_migration (number, [name]) VALUES (1, N'tables'), (2, N'indexes');
+INSERT INTO dbo.sluice_migration (number, [name]) VALUES (1, N'tables'), (2, N'indexes'), (3, N'adopted');
 
 -- The eight tables that reports are written against. Their names and columns are the appliance vendor's; types,
 -- keys and indexes are ours. Text has no length: what an appliance reports is neither cut nor refused.
@@ -173,4 +173,11 @@ CREATE TABLE dbo.sluice_adoption (
     sessions   bigint NOT NULL,
     adopted_at datetime2(0) NOT NULL CONSTRAINT df_sluice_adoption_adopted_at DEFAULT SYSUTCDATETIME(),
     CONSTRAINT ck_sluice_adoption_one CHECK (one = 1)
+);
+
+-- Sessions whose rows another program wrote, and nobody since: they need not say what our reports say.
+CREATE TABLE dbo.sluice_adopted (
+    host_name nvarchar(255) COLLATE Latin1_General_BIN2 NOT NULL,
+    lsid      nvarchar(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_sluice_adopted PRIMARY KEY NONCLUSTERED (host_name, lsid)
 );

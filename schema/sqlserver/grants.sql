@@ -16,4 +16,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON dbo.sluice_ledger TO sluice_sink;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dbo.sluice_route TO sluice_sink;
 GRANT SELECT, INSERT, UPDATE ON dbo.sluice_database TO sluice_sink;
 GRANT SELECT ON dbo.sluice_adoption TO sluice_sink;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dbo.sluice_adopted TO sluice_sink;
 GRANT SELECT ON dbo.sluice_migration TO sluice_sink;

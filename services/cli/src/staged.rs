@@ -12,14 +12,10 @@ use crate::table::table;
 
 /// The part of `sluice status` that tells of staging.
 pub(crate) async fn staged(log: &Log, settings: &Settings, data_dir: &Path) -> anyhow::Result<()> {
-    let folder = settings.staging.directory();
-    let folder: PathBuf = folder.unwrap_or_else(|| data_dir.join("staging"));
-    // Opening it would make it, and this command changes nothing.
-    if !Staging::is_at(&folder) {
-        println!("staging: not seen from here ({})\n", folder.display());
+    let Some(staging) = seen(settings, data_dir).await? else {
+        println!("staging: not seen from here ({})\n", folder(settings, data_dir).display());
         return Ok(());
-    }
-    let staging = Staging::open(&staging_url(settings, data_dir)?).await?;
+    };
     let debts = fetcher::debts(log, &staging, settings).await?;
     let rows = debts.of.iter().map(|(debtor, debt)| {
         let [needed, would_go] = [debt.needed, debt.would_go].map(size);
@@ -40,6 +36,18 @@ pub(crate) async fn staged(log: &Log, settings: &Settings, data_dir: &Path) -> a
         );
     }
     Ok(())
+}
+
+fn folder(settings: &Settings, data_dir: &Path) -> PathBuf {
+    settings.staging.directory().unwrap_or_else(|| data_dir.join("staging"))
+}
+
+/// Staging, if it is there. Opening it would make it, and commands that call this change nothing.
+pub(crate) async fn seen(settings: &Settings, data_dir: &Path) -> anyhow::Result<Option<Staging>> {
+    match Staging::is_at(&folder(settings, data_dir)) {
+        true => Ok(Some(Staging::open(&staging_url(settings, data_dir)?).await?)),
+        false => Ok(None),
+    }
 }
 
 fn name(debtor: &Debtor) -> String {

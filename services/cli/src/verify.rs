@@ -7,9 +7,11 @@ use domain::Finding;
 use queue::Log;
 use serde::Serialize;
 use settings::{Destination, Settings, Target};
+use staging::Staging;
 
 use crate::arguments::Verify;
 use crate::data_dir::connect;
+use crate::staged::seen;
 use crate::table::plain;
 
 /// A finding, for programs.
@@ -36,7 +38,8 @@ pub(crate) async fn run(
         differences += 1;
         show(&destination.label, &finding, wanted.json);
     };
-    let checked = verified(&log, settings, destination, tell).await?;
+    let staging = seen(settings, data_dir).await?;
+    let checked = verified(&log, settings, destination, staging.as_ref(), tell).await?;
     eprintln!("{checked} artifacts were compared; {differences} differences");
     match differences {
         0 => Ok(()),
@@ -49,11 +52,17 @@ async fn verified(
     log: &Log,
     settings: &Settings,
     destination: &Destination,
+    staging: Option<&Staging>,
     tell: impl FnMut(Finding) + Send,
 ) -> anyhow::Result<u64> {
     match &destination.target {
         Target::Sql(target) => {
-            Ok(sql_sink::verify(log, settings, (destination, target), tell).await?)
+            if staging.is_none() {
+                eprintln!(
+                    "staging is not seen from here: only which sessions are there is compared, not their rows"
+                );
+            }
+            Ok(sql_sink::verify(log, settings, (destination, target), staging, tell).await?)
         }
         Target::Files(target) => {
             Ok(file_sink::verify(log, settings, (destination, target), tell).await?)

@@ -39,7 +39,7 @@ pub async fn verify(
     for part in begun.parts() {
         let ledger = Arc::clone(&directory);
         let part = blocking(move || noted(&ledger, part)).await.map_err(ReconcileError::Ledger)?;
-        checked += begun.compare(part, &mut tell).await.map_err(ReconcileError::Log)?;
+        checked += begun.compare(part, &mut tell, |_, _| {}).await.map_err(ReconcileError::Log)?;
     }
     files(directory, &mut tell).await.map_err(ReconcileError::Ledger)?;
     Ok(checked)

@@ -11,11 +11,14 @@
 //! older one changes nothing. A commit whose answer was lost is tried again and found in the ledger.
 //!
 //! **Reconciling.** Once a day, and when a person asks, the ledger is compared with the log ([`reconcile()`]). A database
-//! that holds a revision which the log has not given yet tells, when it is opened, that the log was set back.
+//! that holds a revision which the log has not given yet tells, when it is opened, that the log was set back. [`verify()`]
+//! compares more, when a person asks: the tables with the ledger, and each session's rows with those that its staged report
+//! makes, but for sessions that another program wrote.
 //!
 //! **The schema** is made by numbered migrations, each of which can run twice: by the sink when it starts, or, where its
 //! login may make no tables, by a person ([`migrate()`]). A database that another program filled is adopted by a person
-//! only; each of its sessions then becomes the ledger's when the first report of it comes.
+//! only; each of its sessions then becomes the ledger's when the first report of it comes. A table of ours that is gone is
+//! made anew by running all of them again.
 //!
 //! **Older copies.** How far each route came is written with the delivery, and then told to the broker. A database that is
 //! behind what the broker knows was put back from a backup: it gets another identity, and with that routes that fill it

@@ -46,7 +46,7 @@ pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
     }
     let steps: Vec<String> = report.steps.into_iter().map(|step| step.what).collect();
     match (steps.is_empty(), target.migrate_at_start) {
-        // Opening it changes nothing more, but tries the rights; what is written after that is taken back.
+        // Opening it changes nothing, but tries the rights; what is written after that is taken back.
         (true, _) => {
             opened(target).await.map_err(MigrateError::Store)?;
             Ok(format!("{place} can be written, and its schema is up to date"))
@@ -64,11 +64,11 @@ pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
 async fn opened(target: &SqlTarget) -> Result<(), StoreError> {
     match &target.engine {
         SqlEngine::Sqlite { path } => {
-            Sqlite::open_with(path, Schema::AsItIs).await?.rehearse(REHEARSED_BYTES).await
+            Sqlite::open_with(path, Schema::ToRead).await?.rehearse(REHEARSED_BYTES).await
         }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().expect("it was read to plan with");
-            SqlServer::open_with(connection, Schema::AsItIs).await?.rehearse(REHEARSED_BYTES).await
+            SqlServer::open_with(connection, Schema::ToRead).await?.rehearse(REHEARSED_BYTES).await
         }
     }
 }

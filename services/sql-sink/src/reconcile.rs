@@ -4,8 +4,7 @@ use domain::{ArtifactId, Family, Held, Kind, Lsid, SiteHost};
 use queue::{Counts, Deliveries, Ledger, Log, LogError, Period};
 use settings::{Destination, Settings, SqlEngine, SqlTarget, UnresolvedSecret};
 
-use crate::migrate::schema;
-use crate::store::{SqlServer, Sqlite, Store, StoreError};
+use crate::store::{Schema, SqlServer, Sqlite, Store, StoreError};
 
 /// Why a database could not be compared with the log.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +44,12 @@ pub async fn reconcile(
         }
         SqlEngine::Sqlite { path } => {
             let store =
-                Sqlite::open_with(path, schema(target)).await.map_err(ReconcileError::Store)?;
+                Sqlite::open_with(path, Schema::ToRead).await.map_err(ReconcileError::Store)?;
             compare(log, settings, destination, &store, site, period).await
         }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().map_err(ReconcileError::Secret)?;
-            let store = SqlServer::open_with(connection, schema(target))
+            let store = SqlServer::open_with(connection, Schema::ToRead)
                 .await
                 .map_err(ReconcileError::Store)?;
             compare(log, settings, destination, &store, site, period).await

@@ -12,7 +12,7 @@ mod sql_server;
 mod sqlite;
 mod survey;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -144,11 +144,18 @@ pub trait Store: Send + Sync + 'static {
     /// full or read-only can be read.
     fn rehearse(&self, bytes: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// All rows of a table, ascending by id.
+    /// The rows of a table that belong to these sessions, or all of them, ascending by id.
     fn rows(
         &self,
         table: &'static Table,
+        of: Option<&[i64]>,
     ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send;
+
+    /// The sessions, by host name and LSID, whose rows are another program's: they were adopted as they were, and not
+    /// written since.
+    fn adopted(
+        &self,
+    ) -> impl Future<Output = Result<BTreeSet<(String, String)>, StoreError>> + Send;
 
     /// The next rows of the ledger behind this key, by host name and LSID: `count` of them, or all that are left.
     fn ledger_page(

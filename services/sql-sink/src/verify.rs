@@ -1,17 +1,30 @@
-//! What the database holds, compared with its ledger and the log. Nothing is changed.
+//! What the database holds, compared with its ledger, the log, and the reports in staging. Nothing is changed.
 
+mod rows;
+
+use std::collections::BTreeSet;
+
+use domain::facts::ClaimCheck;
 use domain::{ArtifactId, Difference, Entry, Family, Finding, Kind, Lsid, SiteHost};
 use queue::{Log, Part, Verification};
+use session_report::Limits;
 use settings::{Destination, Settings, SqlEngine, SqlTarget};
+use staging::Staging;
 
+use self::rows::Stored;
 use crate::ReconcileError;
-use crate::store::{LedgerEntry, Schema, SqlServer, Sqlite, Store, Stray};
+use crate::columns::SessionRows;
+use crate::store::{LedgerEntry, LedgerRow, Schema, SqlServer, Sqlite, Store, Stray};
+use crate::worker::REPORT_BYTES_MAX;
 
 /// Rows that are read at a time.
 const PAGE: usize = 1_000;
+/// Sessions whose rows are read at a time: some ten thousand rows.
+const SESSIONS: usize = 100;
 
-/// Opens a destination that exists, and compares its tables with its ledger, and its ledger with the log. Each difference
-/// is told as it is found; says how many artifacts were looked at.
+/// Opens a destination that exists, and compares its ledger with the log, and its tables with the ledger and with what the
+/// reports in `staging` say; without that, only which sessions are there. Each difference is told as it is found; says how
+/// many artifacts were looked at.
 ///
 /// # Errors
 /// When the destination or the log can't be used.
@@ -19,6 +32,7 @@ pub async fn verify(
     log: &Log,
     settings: &Settings,
     (destination, target): (&Destination, &SqlTarget),
+    staging: Option<&Staging>,
     tell: impl FnMut(Finding) + Send,
 ) -> Result<u64, ReconcileError> {
     match &target.engine {
@@ -27,15 +41,15 @@ pub async fn verify(
         }
         SqlEngine::Sqlite { path } => {
             let store =
-                Sqlite::open_with(path, Schema::AsItIs).await.map_err(ReconcileError::Store)?;
-            compare(log, settings, destination, &store, tell).await
+                Sqlite::open_with(path, Schema::ToRead).await.map_err(ReconcileError::Store)?;
+            compare(log, settings, destination, (&store, staging), tell).await
         }
         SqlEngine::SqlServer { connection } => {
             let connection = connection.expose().map_err(ReconcileError::Secret)?;
-            let store = SqlServer::open_with(connection, Schema::AsItIs)
+            let store = SqlServer::open_with(connection, Schema::ToRead)
                 .await
                 .map_err(ReconcileError::Store)?;
-            compare(log, settings, destination, &store, tell).await
+            compare(log, settings, destination, (&store, staging), tell).await
         }
     }
 }
@@ -44,7 +58,7 @@ async fn compare<S: Store>(
     log: &Log,
     settings: &Settings,
     destination: &Destination,
-    store: &S,
+    (store, staging): (&S, Option<&Staging>),
     mut tell: impl FnMut(Finding) + Send,
 ) -> Result<u64, ReconcileError> {
     let sites = settings.sites_of_destination(&destination.label);
@@ -54,7 +68,17 @@ async fn compare<S: Store>(
     let mut checked = 0;
     for (number, mut part) in begun.parts().enumerate() {
         note(store, &mut part, number == 0, &mut tell).await?;
-        checked += begun.compare(part, &mut tell).await.map_err(ReconcileError::Log)?;
+        let mut agreed = Vec::new();
+        let mut agree = |artifact, claim| {
+            if staging.is_some() {
+                agreed.push((artifact, claim));
+            }
+        };
+        let compared = begun.compare(part, &mut tell, &mut agree).await;
+        checked += compared.map_err(ReconcileError::Log)?;
+        if let Some(staging) = staging {
+            tables(store, staging, &agreed, &mut tell).await?;
+        }
     }
     strays(store, &mut tell).await?;
     Ok(checked)
@@ -99,6 +123,65 @@ fn artifact(entry: &LedgerEntry) -> Option<ArtifactId> {
 
 fn of(entry: &LedgerEntry) -> Entry {
     Entry { revision: entry.row.revision, content: entry.row.content }
+}
+
+/// What the tables hold of sessions of which the ledger says what the log says, beside what their reports say.
+async fn tables<S: Store>(
+    store: &S,
+    staging: &Staging,
+    agreed: &[(ArtifactId, ClaimCheck)],
+    tell: &mut (impl FnMut(Finding) + Send),
+) -> Result<(), ReconcileError> {
+    let adopted = store.adopted().await.map_err(ReconcileError::Store)?;
+    for some in agreed.chunks(SESSIONS) {
+        let mut entered: Vec<(&ArtifactId, &Lsid, &ClaimCheck, LedgerRow)> = Vec::new();
+        for (artifact, claim) in some {
+            let Some(lsid) = ours(artifact, &adopted) else { continue };
+            let row = store.ledger(artifact.site(), lsid).await.map_err(ReconcileError::Store)?;
+            entered.extend(row.map(|row| (artifact, lsid, claim, row)));
+        }
+        let ids: Vec<i64> = entered.iter().map(|(.., row)| row.session_id).collect();
+        let stored = Stored::of(store, &ids).await.map_err(ReconcileError::Store)?;
+        for (artifact, lsid, claim, row) in entered {
+            let difference = match report(staging, artifact, lsid, claim).await {
+                Ok(report) => stored.differs(row.session_id, &report).map(|how| {
+                    Difference::Altered { how: format!("not what its report says: {how}") }
+                }),
+                Err(why) => Some(Difference::Unproven { why }),
+            };
+            let Some(difference) = difference else { continue };
+            // A sink may have written a newer one meanwhile, and a person may have deleted it, which was told.
+            let now = store.ledger(artifact.site(), lsid).await.map_err(ReconcileError::Store)?;
+            if now == Some(row.clone()) && stored.has(row.session_id) {
+                tell(Finding { what: artifact.to_string(), difference });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The session, unless its rows are another program's.
+fn ours<'a>(artifact: &'a ArtifactId, adopted: &BTreeSet<(String, String)>) -> Option<&'a Lsid> {
+    let key = (artifact.site().as_str().to_owned(), artifact.lsid()?.as_str().to_owned());
+    artifact.lsid().filter(|_| !adopted.contains(&key))
+}
+
+/// The rows that a staged report makes, or why that can't be said.
+async fn report(
+    staging: &Staging,
+    artifact: &ArtifactId,
+    lsid: &Lsid,
+    claim: &ClaimCheck,
+) -> Result<SessionRows, String> {
+    let xml = staging.read_whole(claim, REPORT_BYTES_MAX).await.map_err(|cause| {
+        match cause.is_lost() {
+            true => "can't be compared with its report: staging has lost it".to_owned(),
+            false => format!("can't be compared with its report: {cause}"),
+        }
+    })?;
+    let session = session_report::read(&xml, &Limits::default())
+        .map_err(|cause| format!("can't be compared with its report: {cause}"))?;
+    Ok(SessionRows::of(&session, artifact.site(), lsid, true))
 }
 
 /// Sessions that the ledger does not name.

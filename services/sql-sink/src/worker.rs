@@ -16,7 +16,7 @@ use crate::store::{Incoming, Recourse, Store, StoreError, Written};
 const NAME: &str = "sql-sink";
 
 /// The largest report that is read into memory.
-const REPORT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const REPORT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Reports of one transaction, in bytes of their XML, unless a single one has more: their rows stay in memory.
 const BATCH_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// The longest that finding, reading and parsing one report may take.

@@ -338,7 +338,7 @@ async fn stored<S: Store>(store: &S) -> Said {
     let mut keys: HashMap<(&str, i64), String> = HashMap::new();
     for table in TABLES {
         let mut counts: HashMap<String, usize> = HashMap::new();
-        for row in store.rows(table).await.expect("rows") {
+        for row in store.rows(table, None).await.expect("rows") {
             let cells: HashMap<&'static str, Option<String>> =
                 table.columns.iter().map(|column| column.name).zip(row.cells).collect();
             let key = match (&table.parent, row.parent) {

@@ -321,3 +321,17 @@ async fn the_ledger_is_read_page_by_page_and_strays_are_named() {
     suite::comparing::the_ledger_is_read_page_by_page_and_strays_are_named(&database).await;
     database.dropped().await;
 }
+
+#[tokio::test]
+async fn a_number_that_was_given_to_another_session_is_left_to_it() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_number_that_was_given_to_another_session_is_left_to_it(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::tables_that_were_dropped_under_it_are_noticed_and_made_anew(&database).await;
+    database.dropped().await;
+}

@@ -4,7 +4,7 @@ mod suite;
 
 use std::path::PathBuf;
 
-use sql_sink::store::{Sqlite, StoreError};
+use sql_sink::store::{Sqlite, Store, StoreError};
 use suite::{Database, child};
 
 struct File {
@@ -190,4 +190,29 @@ async fn of_two_who_give_it_another_identity_one_does() {
 #[tokio::test]
 async fn the_ledger_is_read_page_by_page_and_strays_are_named() {
     suite::comparing::the_ledger_is_read_page_by_page_and_strays_are_named(&fresh()).await;
+}
+
+#[tokio::test]
+async fn a_number_that_was_given_to_another_session_is_left_to_it() {
+    suite::comparing::a_number_that_was_given_to_another_session_is_left_to_it(&fresh()).await;
+}
+
+#[tokio::test]
+async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
+    suite::comparing::tables_that_were_dropped_under_it_are_noticed_and_made_anew(&fresh()).await;
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_name_is_not_written() {
+    let file = fresh();
+    let store = suite::opened(&file).await;
+    suite::written(&store, &[suite::sessions::incoming("a.example", "S1", 1, "x")]).await;
+    std::fs::remove_file(&file.path).expect("a file");
+    let two = [suite::sessions::incoming("a.example", "S2", 2, "x")];
+    let error = store.write(&two).await.expect_err("the file is gone");
+    assert!(matches!(error, StoreError::Down { .. }), "{error:?}");
+    assert!(!file.path.exists());
+    drop(suite::opened(&file).await);
+    let error = store.write(&two).await.expect_err("it is another file");
+    assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
 }

@@ -38,6 +38,11 @@ pub enum Difference {
         /// What was delivered, and what is there.
         how: String,
     },
+    /// What is there can't be compared with what was delivered.
+    Unproven {
+        /// Why not.
+        why: String,
+    },
 }
 
 impl Difference {
@@ -53,6 +58,7 @@ impl Difference {
             Difference::Unledgered => "not-in-ledger",
             Difference::Doubled => "doubled",
             Difference::Altered { .. } => "altered",
+            Difference::Unproven { .. } => "unproven",
         }
     }
 }
@@ -74,7 +80,9 @@ impl fmt::Display for Difference {
             Difference::Gone => f.write_str("the ledger has it, and it is not there"),
             Difference::Unledgered => f.write_str("it is there, and the ledger does not know it"),
             Difference::Doubled => f.write_str("it is there twice"),
-            Difference::Altered { how } => f.write_str(how),
+            Difference::Altered { how: text } | Difference::Unproven { why: text } => {
+                f.write_str(text)
+            }
         }
     }
 }

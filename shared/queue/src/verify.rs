@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
+use domain::facts::ClaimCheck;
 use domain::{
     ArtifactId, DestinationId, Difference, Entry, Finding, Kind, LastFact, SiteHost, Standing,
 };
@@ -99,7 +100,8 @@ impl Verification {
         (0..of).map(move |number| Part { number, of, entries: HashMap::new() })
     }
 
-    /// Compares one part, whose ledger entries are noted, with the log. Says how many artifacts it looked at.
+    /// Compares one part, whose ledger entries are noted, with the log. Tells each difference, and on which artifacts, and
+    /// on what content of each, ledger and log agree. Says how many artifacts it looked at.
     ///
     /// # Errors
     /// When the server does not answer.
@@ -107,6 +109,7 @@ impl Verification {
         &self,
         mut part: Part,
         mut tell: impl FnMut(Finding),
+        mut agreed: impl FnMut(ArtifactId, ClaimCheck),
     ) -> Result<u64, LogError> {
         let (mut checked, mut missing) = (0, Vec::new());
         // All that is not waiting stands below the position up to which these are known.
@@ -131,11 +134,15 @@ impl Verification {
                 };
                 match part.entries.remove(&key(&staged.artifact)) {
                     Some(Noted::Entry(artifact, entry)) => {
-                        let difference = entry.compared(&last, staged.claim.content);
-                        let what = artifact.to_string();
-                        difference.into_iter().for_each(|difference| {
-                            tell(Finding { what: what.clone(), difference });
-                        });
+                        match entry.compared(&last, staged.claim.content) {
+                            Some(difference) => {
+                                tell(Finding { what: artifact.to_string(), difference });
+                            }
+                            None if entry.content == staged.claim.content => {
+                                agreed(artifact, staged.claim);
+                            }
+                            None => {}
+                        }
                     }
                     None if last.standing(None) == Standing::Missing => {
                         missing.push((staged.artifact, position));

@@ -45,7 +45,7 @@ pub async fn dump<S: Store>(store: &S) -> Result<Dump, StoreError> {
     let mut keys: HashMap<&'static str, HashMap<i64, String>> = HashMap::new();
     let mut tables = Vec::new();
     for table in TABLES {
-        let rows = store.rows(table).await?;
+        let rows = store.rows(table, None).await?;
         let named = natural_keys(table, &rows, &keys);
         tables.push((table.name, lines(&rows, &named)));
         keys.insert(table.name, rows.iter().map(|row| row.id).zip(named).collect());

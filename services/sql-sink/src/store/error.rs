@@ -78,6 +78,14 @@ pub enum StoreError {
         /// What tells it from ours.
         why: String,
     },
+    /// The server's own database, which the connection string may not even have named.
+    #[error("{place} is the server's own {name}: name the database of the sessions (Database=...)")]
+    SystemDatabase {
+        /// The database.
+        place: String,
+        /// Its name.
+        name: String,
+    },
     /// Another program made and filled the tables.
     #[error(
         "{place} holds sessions that another program stored, and nothing of sluice's: `sluice migrate --to` it with \
@@ -162,6 +170,7 @@ impl StoreError {
             StoreError::Down { .. }
             | StoreError::FromTheFuture { .. }
             | StoreError::SomebodyElses { .. }
+            | StoreError::SystemDatabase { .. }
             | StoreError::Unadopted { .. }
             | StoreError::Unmigrated { .. }
             | StoreError::Rights { .. }
@@ -181,6 +190,7 @@ pub(super) fn refused(refusal: Refusal, place: String) -> StoreError {
         Refusal::SomebodyElses(Foreign { table, why }) => {
             StoreError::SomebodyElses { place, table, why }
         }
+        Refusal::SystemDatabase(name) => StoreError::SystemDatabase { place, name },
         Refusal::Unadopted => StoreError::Unadopted { place },
         Refusal::Unmigrated(missing) => StoreError::Unmigrated { place, missing },
     }

@@ -24,6 +24,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "indexes",
         sql: include_str!("../../../../schema/sqlite/0002-indexes.sql"),
     },
+    Migration {
+        number: 3,
+        name: "adopted",
+        sql: include_str!("../../../../schema/sqlite/0003-adopted.sql"),
+    },
 ];
 
 pub(crate) const SQL_SERVER: &[Migration] = &[
@@ -37,11 +42,22 @@ pub(crate) const SQL_SERVER: &[Migration] = &[
         name: "indexes",
         sql: include_str!("../../../../schema/sqlserver/0002-indexes.sql"),
     },
+    Migration {
+        number: 3,
+        name: "adopted",
+        sql: include_str!("../../../../schema/sqlserver/0003-adopted.sql"),
+    },
 ];
 
 /// The tables that are ours beside the eight. `sluice_migration` is made before any migration runs.
-pub(crate) const OWN_TABLES: [&str; 5] =
-    ["sluice_migration", "sluice_ledger", "sluice_database", "sluice_route", "sluice_adoption"];
+pub(crate) const OWN_TABLES: [&str; 6] = [
+    "sluice_migration",
+    "sluice_ledger",
+    "sluice_database",
+    "sluice_route",
+    "sluice_adoption",
+    "sluice_adopted",
+];
 
 /// Made before any migration.
 pub(crate) const SQLITE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS sluice_migration (

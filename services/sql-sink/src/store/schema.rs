@@ -1,7 +1,7 @@
 //! Bringing a database's schema up to date: what would be done, what was done, and who may do it.
 
 use super::migrations::{self, FromTheFuture, Migration};
-use super::survey::{Change, Engine, Foreign, FoundTable, Standing};
+use super::survey::{self, Change, Engine, Foreign, FoundTable, Standing};
 
 /// What opening a database may do to its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Schema {
     BringUpToDate,
     /// Nothing: what is missing is told.
     AsItIs,
+    /// Nothing, nor is an identity drawn where there is none: whoever opens it only wants to know.
+    ToRead,
 }
 
 /// What a person wants of a database's schema.
@@ -57,6 +59,8 @@ pub struct Found {
 pub(super) enum Refusal {
     FromTheFuture(FromTheFuture),
     SomebodyElses(Foreign),
+    /// One of the server's own, of this name.
+    SystemDatabase(String),
     /// Another program's, and nobody said that it is to be adopted.
     Unadopted,
     /// Steps are missing, and we are not to make them.
@@ -69,6 +73,8 @@ pub(super) struct Todo {
     pub(super) adopts: bool,
     pub(super) changes: Vec<Change>,
     pub(super) migrations: Vec<&'static Migration>,
+    /// Tables that were here and are gone.
+    pub(super) lost: Vec<&'static str>,
 }
 
 /// Who asks for a schema.
@@ -81,29 +87,37 @@ pub(super) enum Asked {
 }
 
 impl Todo {
-    /// What follows from what stands there, and from who asks.
+    /// What follows from what stands there, and from who asks. Where the asking login `sees_all` tables, one that it does
+    /// not see is gone, and every migration is run again: each can run twice.
     pub(super) fn of(
         found: &[FoundTable],
         applied: &[u32],
         engine: Engine,
         asked: Asked,
+        sees_all: bool,
     ) -> Result<Todo, Refusal> {
         let all = match engine {
             Engine::SqlServer => migrations::SQL_SERVER,
             Engine::Sqlite => migrations::SQLITE,
         };
         let standing = Standing::of(found, engine).map_err(Refusal::SomebodyElses)?;
-        let migrations = migrations::pending(all, applied).map_err(Refusal::FromTheFuture)?;
+        let mut migrations = migrations::pending(all, applied).map_err(Refusal::FromTheFuture)?;
+        let mut lost = Vec::new();
+        if standing == Standing::Ours && migrations.is_empty() && sees_all {
+            lost = survey::lost(found);
+            if !lost.is_empty() {
+                migrations = all.iter().collect();
+            }
+        }
         let (adopts, changes) = match (standing, asked) {
             (Standing::Empty | Standing::Ours, _) => (false, Vec::new()),
             (Standing::Others(changes), Asked::Person(_)) => (true, changes),
             (Standing::Others(_), Asked::Sink(_)) => return Err(Refusal::Unadopted),
         };
-        let todo = Todo { adopts, changes, migrations };
+        let todo = Todo { adopts, changes, migrations, lost };
         match asked {
-            Asked::Sink(Schema::AsItIs) if !todo.is_nothing() => {
-                let names: Vec<String> = todo.migrations.iter().map(|step| step.title()).collect();
-                Err(Refusal::Unmigrated(names.join(", ")))
+            Asked::Sink(Schema::AsItIs | Schema::ToRead) if !todo.is_nothing() => {
+                Err(Refusal::Unmigrated(todo.missing()))
             }
             _ => Ok(todo),
         }
@@ -111,6 +125,26 @@ impl Todo {
 
     pub(super) fn is_nothing(&self) -> bool {
         self.changes.is_empty() && self.migrations.is_empty()
+    }
+
+    /// What is missing, for people.
+    fn missing(&self) -> String {
+        if !self.lost.is_empty() {
+            return format!("the tables {}, which it had", self.lost.join(", "));
+        }
+        let names: Vec<String> = self.migrations.iter().map(|step| step.title()).collect();
+        names.join(", ")
+    }
+
+    /// Says that what the ledger knows as delivered is not in tables that were made anew.
+    pub(super) fn warn_of_lost(&self, place: &str) {
+        if !self.lost.is_empty() {
+            tracing::warn!(
+                place,
+                tables = self.lost.join(", "),
+                "tables were gone and are made anew, empty; `sluice replay --to` it writes again what the ledger says it had"
+            );
+        }
     }
 
     pub(super) fn steps(&self, engine: Engine) -> Vec<SchemaStep> {
@@ -135,24 +169,45 @@ impl Migration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::TABLES;
+    use crate::store::migrations::OWN_TABLES;
 
     fn named(name: &str) -> FoundTable {
         FoundTable { name: name.to_owned(), ..FoundTable::default() }
     }
 
     #[test]
+    fn a_table_that_is_gone_has_every_migration_run_again() {
+        let mut all: Vec<FoundTable> =
+            TABLES.iter().map(|table| table.name).chain(OWN_TABLES).map(named).collect();
+        let todo = |found: &[FoundTable], asked, sees_all| {
+            Todo::of(found, &[1, 2, 3], Engine::Sqlite, asked, sees_all)
+        };
+        let up_to_date = Asked::Sink(Schema::BringUpToDate);
+        assert!(todo(&all, up_to_date, true).expect("nothing").is_nothing());
+        all.retain(|table| table.name != "customer" && table.name != "team");
+        let restored = todo(&all, up_to_date, true).expect("all of them");
+        assert_eq!((restored.migrations.len(), restored.lost), (3, vec!["customer", "team"]));
+        assert_eq!(
+            todo(&all, Asked::Sink(Schema::AsItIs), true),
+            Err(Refusal::Unmigrated("the tables customer, team, which it had".to_owned()))
+        );
+        assert!(todo(&all, up_to_date, false).expect("who sees not all can't know").is_nothing());
+    }
+
+    #[test]
     fn a_sink_makes_what_is_missing_only_where_it_may() {
         let todo = |found: &[FoundTable], applied: &[u32], asked| {
-            Todo::of(found, applied, Engine::SqlServer, asked)
+            Todo::of(found, applied, Engine::SqlServer, asked, false)
         };
         let ours = [named("sluice_migration")];
         let up_to_date = Asked::Sink(Schema::BringUpToDate);
         let as_it_is = Asked::Sink(Schema::AsItIs);
-        assert_eq!(todo(&[], &[], up_to_date).expect("all of them").migrations.len(), 2);
-        assert_eq!(todo(&ours, &[1], up_to_date).expect("one").migrations.len(), 1);
-        assert!(todo(&ours, &[1, 2], as_it_is).expect("nothing").is_nothing());
+        assert_eq!(todo(&[], &[], up_to_date).expect("all of them").migrations.len(), 3);
+        assert_eq!(todo(&ours, &[1, 2], up_to_date).expect("one").migrations.len(), 1);
+        assert!(todo(&ours, &[1, 2, 3], as_it_is).expect("nothing").is_nothing());
         assert_eq!(
-            todo(&ours, &[1], as_it_is),
+            todo(&ours, &[1, 3], as_it_is),
             Err(Refusal::Unmigrated("migration 2 (indexes)".to_owned()))
         );
         assert!(matches!(todo(&[], &[], as_it_is), Err(Refusal::Unmigrated(_))));

@@ -18,7 +18,7 @@ mod stage;
 mod widen;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{DestinationId, Digest, Lsid, Revision, SiteHost};
 use tiberius::Row;
@@ -207,7 +207,11 @@ impl Store for SqlServer {
         rehearsed.map_err(|fault| fault.named("write to", self.pool.place()))
     }
 
-    async fn rows(&self, table: &'static Table) -> Result<Vec<StoredRow>, StoreError> {
+    async fn rows(
+        &self,
+        table: &'static Table,
+        of: Option<&[i64]>,
+    ) -> Result<Vec<StoredRow>, StoreError> {
         let parent = table.parent.as_ref().map_or("NULL", |parent| parent.column);
         let cell = |name: &str, holds: Holds| match holds {
             Holds::Text => format!("[{name}]"),
@@ -217,9 +221,10 @@ impl Store for SqlServer {
         let cells: Vec<String> =
             table.columns.iter().map(|column| cell(column.name, column.holds)).collect();
         let sql = format!(
-            "SELECT CAST(id AS bigint), CAST({parent} AS bigint), {} FROM dbo.[{}] ORDER BY id",
+            "SELECT CAST(id AS bigint), CAST({parent} AS bigint), {} FROM dbo.[{}] {} ORDER BY id",
             cells.join(", "),
-            table.name
+            table.name,
+            table.condition(of, "dbo.")
         );
         let rows = self.query("read", &sql, &[]).await?;
         let stored = |row: &Row| {
@@ -233,6 +238,14 @@ impl Store for SqlServer {
         };
         let rows: Result<_, Fault> = rows.iter().map(stored).collect();
         rows.map_err(|fault| fault.named("read", self.pool.place()))
+    }
+
+    async fn adopted(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let rows =
+            self.query("read", "SELECT host_name, lsid FROM dbo.sluice_adopted", &[]).await?;
+        let adopted = rows.iter().map(|row| Ok((string(row, 0)?, string(row, 1)?)));
+        let adopted: Result<_, Fault> = adopted.collect();
+        adopted.map_err(|fault| fault.named("read", self.pool.place()))
     }
 
     async fn ledger_page(

@@ -7,7 +7,7 @@ mod open;
 mod schema;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -182,7 +182,12 @@ impl Store for Sqlite {
         self.on("write to", move |connection| write::rehearse(connection, bytes)).await
     }
 
-    async fn rows(&self, table: &'static Table) -> Result<Vec<StoredRow>, StoreError> {
+    async fn rows(
+        &self,
+        table: &'static Table,
+        of: Option<&[i64]>,
+    ) -> Result<Vec<StoredRow>, StoreError> {
+        let condition = table.condition(of, "");
         self.on("read", move |connection| {
             let parent = table.parent.as_ref().map_or("NULL", |parent| parent.column);
             let cells: Vec<String> = table
@@ -191,7 +196,7 @@ impl Store for Sqlite {
                 .map(|column| format!("CAST([{}] AS TEXT)", column.name))
                 .collect();
             let sql = format!(
-                "SELECT id, {parent}, {} FROM {} ORDER BY id",
+                "SELECT id, {parent}, {} FROM {} {condition} ORDER BY id",
                 cells.join(", "),
                 table.name
             );
@@ -206,6 +211,15 @@ impl Store for Sqlite {
             };
             let rows = statement.query_map([], stored)?.collect::<Result<_, _>>()?;
             Ok(rows)
+        })
+        .await
+    }
+
+    async fn adopted(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
+        self.on("read", |connection| {
+            let mut statement = connection.prepare("SELECT host_name, lsid FROM sluice_adopted")?;
+            let adopted = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(adopted.collect::<Result<_, _>>()?)
         })
         .await
     }

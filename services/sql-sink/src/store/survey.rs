@@ -99,9 +99,13 @@ impl Standing {
         // People's words for two of the tables; another program may have made tables of these names.
         for (view, of) in [("user", "representative"), ("endpoint", "customer")] {
             if named(view).is_some_and(|found| !found.is_view) {
+                let rename = match engine {
+                    Engine::SqlServer => format!("EXEC sp_rename 'dbo.[{view}]', '{of}'"),
+                    Engine::Sqlite => format!("ALTER TABLE \"{view}\" RENAME TO {of}"),
+                };
                 let cure = format!(
                     "sluice has a view of this name over the table {of}; if it is what that table should be, rename it: \
-                     EXEC sp_rename 'dbo.[{view}]', '{of}'"
+                     {rename}"
                 );
                 return Err(foreign(view, &cure));
             }
@@ -128,6 +132,12 @@ impl Standing {
 
 fn foreign(table: &str, why: &str) -> Foreign {
     Foreign { table: table.to_owned(), why: why.to_owned() }
+}
+
+/// Which of our tables are not there.
+pub(crate) fn lost(found: &[FoundTable]) -> Vec<&'static str> {
+    let names = TABLES.iter().map(|table| table.name).chain(OWN_TABLES);
+    names.filter(|name| !found.iter().any(|table| table.name == *name)).collect()
 }
 
 /// Whether a table or view of this name, in lower case, would stand in our way.

@@ -39,6 +39,12 @@ const THEIR_SESSIONS: &str = "
     INSERT INTO session_event (session_id, type, event_time) SELECT id, 'theirs', start_time FROM session;
     INSERT INTO session_event_data (session_event_id, name, value) SELECT id, 'theirs', 'x' FROM session_event;";
 
+/// The sessions whose rows are another program's.
+async fn theirs<S: Store>(store: &S) -> Vec<String> {
+    let adopted = store.adopted().await.expect("a store that works");
+    adopted.into_iter().map(|(_, lsid)| lsid).collect()
+}
+
 /// What happens to the sessions of another program, whatever the engine.
 async fn adopts<S: Store>(store: &S) {
     let before = dumped(store).await;
@@ -64,9 +70,11 @@ async fn adopts<S: Store>(store: &S) {
     assert_eq!(write(store, &later).await, Written::Replaced);
     let now = store.ledger(&later.site, &later.lsid).await.expect("a ledger").expect("a row");
     assert_eq!(now.session_id, 1);
+    assert_eq!(theirs(store).await, ["S2"], "what was written since is no more another program's");
     // A person's refresh writes what is there already, and also what was never adopted before.
     let refreshed = Incoming { even_if_done: true, ..incoming("b.example", "S3", 9, "refreshed") };
     assert_eq!(write(store, &refreshed).await, Written::Replaced);
+    assert_eq!(theirs(store).await, ["S2"]);
     let dump = dumped(store).await.to_string();
     for ours in expectation(&[later, fresh, refreshed]).iter().flat_map(|(_, lines)| lines) {
         assert!(dump.contains(ours.as_str()), "{ours} in {dump}");
@@ -117,7 +125,7 @@ async fn a_database_that_another_program_filled_is_adopted_by_a_person_and_doubl
 async fn a_file_whose_ledger_is_gone_is_adopted_in_the_same_way() {
     let file = file();
     drop(Sqlite::open(&file.path).await.expect("a new file"));
-    let own = ["migration", "ledger", "database", "route", "adoption"];
+    let own = ["migration", "ledger", "database", "route", "adoption", "adopted"];
     for table in own {
         file.execute(&format!("DROP TABLE sluice_{table}"));
     }
@@ -128,7 +136,7 @@ async fn a_file_whose_ledger_is_gone_is_adopted_in_the_same_way() {
     let plan = Sqlite::migrate(&file.path, Migrate::Plan).await.expect("a plan");
     assert_eq!(plan.adopts, Some(FOUND));
     assert_eq!(plan.steps[0].what, "add the column jump_group_type to session");
-    assert_eq!(plan.steps.len(), 3);
+    assert_eq!(plan.steps.len(), 4);
     Sqlite::migrate(&file.path, Migrate::Apply).await.expect("it can be adopted");
     adopts(&Sqlite::open(&file.path).await.expect("it is ours")).await;
 }

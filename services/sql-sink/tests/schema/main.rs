@@ -128,7 +128,7 @@ async fn migrations_add_up_to_the_current_schema_of_sql_server() {
     assert!(report.steps.is_empty(), "{report:?}");
     run(&migrated, "DELETE FROM sluice_migration").await;
     let again = SqlServer::migrate(&migrated.connection(), Migrate::Apply).await;
-    assert_eq!(again.expect("migrations that run twice").steps.len(), 2);
+    assert_eq!(again.expect("migrations that run twice").steps.len(), 3);
     assert_eq!(definitions(&migrated).await, expected);
     migrated.dropped().await;
     current.dropped().await;
@@ -138,7 +138,7 @@ async fn migrations_add_up_to_the_current_schema_of_sql_server() {
 async fn a_plan_changes_nothing_and_a_sink_that_may_not_says_what_is_missing() {
     let file = file();
     let report = Sqlite::migrate(&file.path, Migrate::Plan).await.expect("a plan");
-    assert_eq!(report.steps.len(), 2, "{report:?}");
+    assert_eq!(report.steps.len(), 3, "{report:?}");
     Sqlite::migrate(&file.path, Migrate::Try).await.expect("it could be made");
     assert!(!file.path.exists(), "a plan makes no file");
     let nowhere = file.path.with_file_name("nowhere").join("sessions.db");
@@ -152,12 +152,47 @@ async fn a_plan_changes_nothing_and_a_sink_that_may_not_says_what_is_missing() {
     let Some(database) = server().await else { return };
     let connection = database.connection();
     let report = SqlServer::migrate(&connection, Migrate::Plan).await.expect("a plan");
-    assert_eq!(report.steps.len(), 2, "{report:?}");
+    assert_eq!(report.steps.len(), 3, "{report:?}");
     assert!(definitions(&database).await.is_empty());
     let error = SqlServer::open_with(&connection, Schema::AsItIs).await.expect_err("nothing");
     assert!(error.to_string().contains("lacks migration 1 (tables), migration 2"), "{error}");
     SqlServer::migrate(&connection, Migrate::Apply).await.expect("a schema");
     drop(SqlServer::open_with(&connection, Schema::AsItIs).await.expect("it is there"));
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn who_only_wants_to_know_draws_no_identity() {
+    let file = file();
+    Sqlite::migrate(&file.path, Migrate::Apply).await.expect("a schema");
+    let count = || {
+        let connection = rusqlite::Connection::open(&file.path).expect("a file");
+        let count = "SELECT count(*) FROM sluice_database";
+        connection.query_row(count, [], |row| row.get::<_, i64>(0)).expect("a count")
+    };
+    Sqlite::open_with(&file.path, Schema::ToRead).await.expect("it is there");
+    assert_eq!(count(), 0);
+    Sqlite::open_with(&file.path, Schema::AsItIs).await.expect("it is there");
+    assert_eq!(count(), 1);
+
+    let Some(database) = server().await else { return };
+    let connection = database.connection();
+    SqlServer::migrate(&connection, Migrate::Apply).await.expect("a schema");
+    let first = SqlServer::open_with(&connection, Schema::ToRead).await.expect("it is there");
+    let second = SqlServer::open_with(&connection, Schema::AsItIs).await.expect("it is there");
+    assert_ne!(first.identity(), second.identity());
+    drop((first, second));
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn the_servers_own_databases_are_refused() {
+    let Some(database) = server().await else { return };
+    let own = server::within(&database.connection(), "master");
+    for wanted in [Migrate::Plan, Migrate::Apply] {
+        let error = SqlServer::migrate(&own, wanted).await.expect_err("not for sessions");
+        assert!(error.to_string().contains("name the database of the sessions"), "{error}");
+    }
     database.dropped().await;
 }
 
@@ -190,6 +225,8 @@ async fn a_login_without_the_right_to_make_tables_writes_and_one_without_rights_
     assert_eq!(tried.to_string(), error, "a check says what the sink would say");
     SqlServer::migrate(&restricted, Migrate::Plan).await.expect("a plan may be seen");
     SqlServer::migrate(&database.connection(), Migrate::Apply).await.expect("a schema");
+    let error = SqlServer::open_with(&restricted, Schema::AsItIs).await.expect_err("no grants");
+    assert!(error.to_string().contains("grants.sql"), "not that it was never migrated: {error}");
     let error = told("a database without grants").await;
     assert!(error.contains("grants.sql"), "{error}");
     let grants = schema("sqlserver/grants.sql").replace("sluice_sink", &name);

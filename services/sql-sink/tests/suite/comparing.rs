@@ -1,9 +1,9 @@
 //! Identities, and reading for comparisons: the promises, whatever the engine.
 
 use domain::DestinationId;
-use sql_sink::store::{LedgerEntry, Store, StoreError};
+use sql_sink::store::{Incoming, LedgerEntry, Store, StoreError, Written};
 
-use super::{Database, incoming, opened, written};
+use super::{Database, dumped, incoming, opened, written};
 
 fn drawn(byte: u8) -> DestinationId {
     DestinationId::from_random([byte; 16])
@@ -68,4 +68,48 @@ pub async fn the_ledger_is_read_page_by_page_and_strays_are_named<D: Database>(d
     let strays: Vec<_> =
         strays.iter().map(|stray| (stray.lsid.as_str(), stray.is_double)).collect();
     assert_eq!(strays, [("theirs", false), ("S1", true)]);
+
+    // Another program wrote host names as they were typed.
+    database.execute("UPDATE session SET host_name = upper(host_name)").await;
+    let strays = store.strays(0, 10).await.expect("it works");
+    assert_eq!(strays.len(), 2, "{strays:?}");
+    let entries = store.ledger_page(None, 20).await.expect("it works");
+    assert_eq!(entries.iter().filter(|entry| entry.has_session).count(), 9);
+}
+
+pub async fn a_number_that_was_given_to_another_session_is_left_to_it<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let [one, other] = ["S1", "S2"].map(|lsid| incoming("a.example", lsid, 1, lsid));
+    written(&store, &[one.clone(), other.clone()]).await;
+    let before = dumped(&store).await;
+    database
+        .execute(
+            "UPDATE sluice_ledger SET session_id = (SELECT id FROM session WHERE lsid = 'S2') WHERE lsid = 'S1';
+             DELETE FROM session WHERE lsid = 'S1';",
+        )
+        .await;
+    let entries = store.ledger_page(None, 10).await.expect("it works");
+    let held: Vec<bool> = entries.iter().map(|entry| entry.has_session).collect();
+    assert_eq!(held, [false, true]);
+    for again in [one, other] {
+        let asked = Incoming { even_if_done: true, ..again };
+        assert_eq!(written(&store, &[asked]).await, [Written::Replaced]);
+    }
+    assert_eq!(dumped(&store).await, before);
+    assert_eq!(store.strays(0, 10).await.expect("it works"), []);
+}
+
+pub async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew<D: Database>(
+    database: &D,
+) {
+    let store = opened(database).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    written(&store, std::slice::from_ref(&session)).await;
+    database.execute("DROP TABLE sluice_database; DROP TABLE team; DROP TABLE sluice_ledger").await;
+    assert!(matches!(store.probe().await, Err(StoreError::Another { .. })));
+    let error = store.write(std::slice::from_ref(&session)).await.expect_err("no identity");
+    assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
+    let anew = opened(database).await;
+    assert_ne!(anew.identity(), store.identity());
+    assert_eq!(written(&anew, &[session]).await, [Written::Inserted]);
 }

@@ -5,6 +5,8 @@ use end_to_end::{Arrived, Destinations, Rig, SettingsFile};
 use sql_sink::store::{SqlServer, dump};
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
+use crate::replay::{answers, verified};
+
 pub(crate) const VARIABLE: &str = "SLUICE_TEST_SQLSERVER";
 
 pub(crate) async fn run(connection: &str, sql: &str) -> tiberius::Result<()> {
@@ -59,6 +61,24 @@ async fn sql_server_holds_the_same_rows_as_sqlite_table_by_table() {
         }
     }
     drop(store);
+    let up = rig.start("sluice", &["up"]);
+    answers(&rig).await;
+    assert_eq!(verified(&rig, "warehouse").await, (true, Vec::new()));
+    let first = "(SELECT TOP (1) session_id FROM sluice_ledger ORDER BY session_id)";
+    let altered = format!(
+        "UPDATE session SET end_time = '2020-01-01T00:00:00' WHERE id = {first};
+         DELETE FROM session_event WHERE session_id = {first} + 1;
+         INSERT INTO customer (session_id, display_name) SELECT session_id + 2, N'nobody' FROM sluice_ledger
+             WHERE session_id = {first};
+         DELETE FROM session WHERE id = {first} + 3;"
+    );
+    run(&connection, &altered).await.expect("rows can be changed");
+    let named = ["altered", "altered", "altered", "gone"].map(str::to_owned);
+    assert_eq!(verified(&rig, "warehouse").await, (false, named.to_vec()));
+    let replayed = rig.sluice(&["replay", "--to", "warehouse", "--wait"]).await;
+    assert!(replayed.status.success(), "{replayed:?}");
+    assert_eq!(verified(&rig, "warehouse").await, (true, Vec::new()));
+    assert!(up.stop().await, "it stops in good order");
     // Best effort: the server takes its time to notice that connections are closed.
     let _ = run(&server, &format!("DROP DATABASE {name}")).await;
 }

@@ -45,6 +45,10 @@ pub(super) async fn adopt(
         let (digest, id) = (row.content.to_string(), row.session_id.to_string());
         let (site, lsid) = (incoming.site.as_str(), incoming.lsid.as_str());
         connection.query(sql, &[site, lsid, &epoch, &position, &digest, &id]).await?;
+        // Of a ledger that a person emptied, it may be left.
+        let sql = "DELETE FROM dbo.sluice_adopted WHERE host_name = @P1 AND lsid = @P2;
+                   INSERT INTO dbo.sluice_adopted (host_name, lsid) VALUES (@P1, @P2);";
+        connection.query(sql, &[site, lsid]).await?;
         ledger.insert((incoming.site.clone(), incoming.lsid.clone()), row);
     }
     Ok(())

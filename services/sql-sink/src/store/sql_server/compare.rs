@@ -6,11 +6,17 @@ use super::fault::Fault;
 use super::{integer, ledger_row_of, string};
 use crate::store::{LedgerEntry, Stray};
 
+/// Whether a ledger's row and a session are of one host name and LSID. A session's own columns may have another
+/// collation than the ledger's, and host names in capitals: another program wrote them as they were typed.
+const SAME: &str = "g.host_name = LOWER(s.host_name) COLLATE Latin1_General_BIN2
+             AND g.lsid = s.lsid COLLATE Latin1_General_BIN2";
+
 pub(super) fn page(count: usize) -> String {
     format!(
         "SELECT TOP ({count}) g.host_name, g.lsid, g.epoch, g.log_position, g.content_digest, g.session_id,
                 CASE WHEN s.id IS NULL THEN CAST(0 AS bigint) ELSE CAST(1 AS bigint) END
-         FROM dbo.sluice_ledger g LEFT JOIN dbo.session s ON s.id = g.session_id
+         FROM dbo.sluice_ledger g LEFT JOIN dbo.session s
+             ON s.id = g.session_id AND {SAME}
          WHERE g.host_name > @P1 OR (g.host_name = @P1 AND g.lsid > @P2)
          ORDER BY g.host_name, g.lsid"
     )
@@ -25,14 +31,12 @@ pub(super) fn entry(row: &Row) -> Result<LedgerEntry, Fault> {
     })
 }
 
-/// A session's own columns may have another collation than the ledger's.
 pub(super) fn strays(after_id: i64, count: usize) -> String {
     format!(
-        "SELECT TOP ({count}) s.id, s.host_name, s.lsid,
+        "SELECT TOP ({count}) CAST(s.id AS bigint), s.host_name, s.lsid,
                 CASE WHEN g.session_id IS NULL THEN CAST(0 AS bigint) ELSE CAST(1 AS bigint) END
          FROM dbo.session s LEFT JOIN dbo.sluice_ledger g
-             ON g.host_name = s.host_name COLLATE Latin1_General_BIN2
-             AND g.lsid = s.lsid COLLATE Latin1_General_BIN2
+             ON {SAME}
          WHERE s.id > {after_id} AND (g.session_id IS NULL OR g.session_id <> s.id)
          ORDER BY s.id"
     )

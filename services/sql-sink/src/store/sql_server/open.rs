@@ -9,7 +9,9 @@ use crate::store::schema::Asked;
 use crate::store::survey::Engine;
 use crate::store::{Migrate, Schema, SchemaReport, StoreError};
 
-pub(super) const IDENTITY: &str = "SELECT id FROM dbo.sluice_database";
+/// Where the tables were dropped under us, there is none.
+pub(super) const IDENTITY: &str =
+    "IF OBJECT_ID(N'dbo.sluice_database', N'U') IS NOT NULL SELECT id FROM dbo.sluice_database";
 
 /// Begins a transaction and waits for the lock that all our writers of one database share; it is free again when the
 /// transaction ends, however it ends. Its name has the database's: not every server keeps the locks of its databases
@@ -36,9 +38,14 @@ async fn prepare(pool: &Pool, schema: Schema) -> Result<DestinationId, Fault> {
     begin(&mut connection).await?;
     let prepared = schema::prepare(&mut connection, Asked::Sink(schema)).await?;
     let id = identity(&mut connection).await?;
-    connection.batch("COMMIT TRANSACTION").await?;
+    let end = match schema {
+        Schema::BringUpToDate | Schema::AsItIs => "COMMIT TRANSACTION",
+        Schema::ToRead => "ROLLBACK TRANSACTION",
+    };
+    connection.batch(end).await?;
     pool.give_back(connection);
     pool.set_adopts(prepared.adopts);
+    prepared.todo.warn_of_lost(pool.place());
     id.parse().map_err(|_| Fault::Damaged { what: "identity", text: id })
 }
 

@@ -6,15 +6,19 @@ use super::connection::Connection;
 use super::fault::Fault;
 use super::{integer, string};
 use crate::store::migrations::{OWN_TABLES, SQL_SERVER_MIGRATIONS};
-use crate::store::schema::{Asked, Found, Migrate, Todo};
+use crate::store::schema::{Asked, Found, Migrate, Refusal, Todo};
 use crate::store::survey::{self, Engine, FoundColumn, FoundReference, FoundTable};
 
-/// What there is, and whether the login is an owner, who may do anything.
-const NAMES: &str = "
-    SELECT LOWER(name), CAST(COALESCE(IS_ROLEMEMBER(N'db_owner'), 0) AS bigint) FROM sys.objects
-    WHERE schema_id = SCHEMA_ID(N'dbo') AND type IN (N'U', N'V')
-    UNION ALL
-    SELECT N'', CAST(COALESCE(IS_ROLEMEMBER(N'db_owner'), 0) AS bigint)";
+/// What there is.
+const NAMES: &str = "SELECT LOWER(name) FROM sys.objects WHERE schema_id = SCHEMA_ID(N'dbo') AND type IN (N'U', N'V')";
+
+/// Where the login is, whether it is an owner, who may do anything, and whether it may make tables.
+const LOGIN: &str = "
+    SELECT DB_NAME(), CAST(COALESCE(IS_ROLEMEMBER(N'db_owner'), 0) AS bigint),
+           COALESCE(CAST(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE') AS bigint), 0)";
+
+/// What every server has, and makes anew or copies as it likes.
+const SYSTEM_DATABASES: [&str; 4] = ["master", "model", "msdb", "tempdb"];
 
 const COLUMNS: &str = "
     SELECT c.TABLE_NAME, t.TABLE_TYPE, c.COLUMN_NAME, c.DATA_TYPE,
@@ -42,14 +46,14 @@ const MISSING_RIGHTS: &str = "
     FROM (VALUES (N'dbo.session', 4), (N'dbo.session_event', 4), (N'dbo.session_event_data', 4),
                  (N'dbo.system_information', 4), (N'dbo.representative', 4), (N'dbo.customer', 4), (N'dbo.team', 4),
                  (N'dbo.custom_attribute', 4), (N'dbo.sluice_ledger', 4), (N'dbo.sluice_route', 4),
-                 (N'dbo.sluice_database', 3), (N'dbo.sluice_adoption', 1), (N'dbo.sluice_migration', 1)) t (name, needs)
+                 (N'dbo.sluice_database', 3), (N'dbo.sluice_adoption', 1), (N'dbo.sluice_migration', 1),
+                 (N'dbo.sluice_adopted', 4)) t (name, needs)
     JOIN (VALUES (N'SELECT', 1), (N'INSERT', 2), (N'UPDATE', 3), (N'DELETE', 4)) r (name, place) ON r.place <= t.needs
     WHERE COALESCE(HAS_PERMS_BY_NAME(t.name, N'OBJECT', r.name), 0) = 0
     ORDER BY t.name, r.place";
 
-const MAY_MAKE_TABLES: &str = "SELECT COALESCE(CAST(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'CREATE TABLE') AS bigint), 0)";
-
-const GRANTS: &str = "schema/sqlserver/grants.sql has the statements that give it all of them";
+const GRANTS: &str = "schema/sqlserver/grants.sql has the statements that give it all of them; what it can't even see may be \
+    gone, and `sluice migrate --to` it puts it back, with a login that may make tables (the role db_ddladmin)";
 const MAKE: &str = "if the database was prepared, it may not see its tables (schema/sqlserver/grants.sql has the statements \
     that let it); if not, run `sluice migrate --to` it with a login that may make tables (the role db_ddladmin)";
 
@@ -67,8 +71,14 @@ pub(super) struct Prepared {
 /// Does what is asked of the schema, within a transaction of the caller's, which holds the lock that all our writers
 /// share: so of two that start at once, one finds all done.
 pub(super) async fn prepare(connection: &mut Connection, asked: Asked) -> Result<Prepared, Fault> {
+    let login = connection.query(LOGIN, &[]).await?;
+    let login = login.first().ok_or(Fault::Damaged { what: "database", text: String::new() })?;
+    let (database, is_owner) = (string(login, 0)?, integer(login, 1)? == 1);
+    let may_make_tables = is_owner || integer(login, 2)? == 1;
+    if SYSTEM_DATABASES.contains(&database.to_lowercase().as_str()) {
+        return Err(Fault::Refused(Refusal::SystemDatabase(database)));
+    }
     let names = connection.query(NAMES, &[]).await?;
-    let is_owner = names.iter().map(|row| integer(row, 1)).next().transpose()? == Some(1);
     let names: Vec<String> = names.iter().map(|row| string(row, 0)).collect::<Result<_, _>>()?;
     let is_ours = names.iter().any(|name| name == OWN_TABLES[0]);
     let applied = match is_ours {
@@ -76,18 +86,29 @@ pub(super) async fn prepare(connection: &mut Connection, asked: Asked) -> Result
         false => Vec::new(),
     };
     // A whole catalog takes a while to be read, and tells more than the names do only of somebody else's tables.
-    let tables = match is_ours || !names.iter().any(|name| survey::is_one_of_ours(name)) {
+    let sees_none = !names.iter().any(|name| survey::is_one_of_ours(name));
+    let tables = match is_ours || sees_none {
         true => names.into_iter().map(FoundTable::named).collect(),
         false => catalog(connection).await?,
     };
-    let todo = Todo::of(&tables, &applied, Engine::SqlServer, asked).map_err(Fault::Refused)?;
+    let todo = Todo::of(&tables, &applied, Engine::SqlServer, asked, may_make_tables);
+    let todo = match todo {
+        // Where there is something to see, it is not for this login.
+        Err(Refusal::Unmigrated(_)) if sees_none && !may_make_tables => {
+            return Err(Fault::Rights {
+                missing: format!("SELECT on dbo.{}", OWN_TABLES[0]),
+                cure: MAKE,
+            });
+        }
+        todo => todo.map_err(Fault::Refused)?,
+    };
     let found = match todo.adopts {
         true => Some(sessions(connection).await?),
         false => None,
     };
     let makes = !todo.is_nothing() && asked != Asked::Person(Migrate::Plan);
-    if makes && !is_owner {
-        may_make_tables(connection).await?;
+    if makes && !may_make_tables {
+        return Err(Fault::Rights { missing: "CREATE TABLE".to_owned(), cure: MAKE });
     }
     if matches!(asked, Asked::Person(Migrate::Plan | Migrate::Try)) {
         return Ok(Prepared { todo, found, adopts: false });
@@ -112,7 +133,9 @@ async fn apply(
         connection.batch(&step.sql).await?;
     }
     for migration in &todo.migrations {
-        let entry = "INSERT INTO dbo.sluice_migration (number, [name]) VALUES (@P1, @P2)";
+        let entry = "INSERT INTO dbo.sluice_migration (number, [name])
+                     SELECT CAST(@P1 AS bigint), @P2
+                     WHERE NOT EXISTS (SELECT 1 FROM dbo.sluice_migration WHERE number = CAST(@P1 AS bigint))";
         connection.query(entry, &[&migration.number.to_string(), migration.name]).await?;
     }
     if let Some(found) = found {
@@ -159,14 +182,6 @@ async fn sessions(connection: &mut Connection) -> Result<Found, Fault> {
     let rows = connection.query(SESSIONS, &[]).await?;
     let count = |place: usize| rows.get(place).map_or(Ok(0), |row| integer(row, 0));
     Ok(Found { sessions: count(0)?.cast_unsigned(), doubles: count(1)?.cast_unsigned() })
-}
-
-async fn may_make_tables(connection: &mut Connection) -> Result<(), Fault> {
-    let rows = connection.query(MAY_MAKE_TABLES, &[]).await?;
-    match rows.first().map_or(Ok(0), |row| integer(row, 0))? {
-        0 => Err(Fault::Rights { missing: "CREATE TABLE".to_owned(), cure: MAKE }),
-        _ => Ok(()),
-    }
 }
 
 async fn rights(connection: &mut Connection) -> Result<(), Fault> {

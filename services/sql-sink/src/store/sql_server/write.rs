@@ -189,16 +189,27 @@ static MOVES: LazyLock<[(&Table, String); 8]> = LazyLock::new(|| {
 const EVENT_IDS: &str = "OUTPUT inserted.id INTO #sluice_new_event (id)";
 const EVENTS: &str = "(SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM #sluice_new_event)";
 
-/// Sessions that keep their id; where a person deleted one, it comes back as a new one.
+/// Sessions that keep their id; where a person deleted one, it comes back as a new one, also if the database gave its
+/// number to another session meanwhile.
 fn replaced_sessions() -> String {
     let mut sql = format!(
         "INSERT INTO #sluice_id (ord, id)
              SELECT t.ord, s.id FROM {loaded} t JOIN dbo.session s ON s.id = t.parent
+                 AND s.lsid COLLATE Latin1_General_BIN2 = t.{lsid}
+                 AND LOWER(s.host_name) COLLATE Latin1_General_BIN2 = t.{host_name}
              WHERE t.kind = {kind};
-         UPDATE s SET {assignments} FROM dbo.session s JOIN {loaded} t ON t.parent = s.id
+         UPDATE s SET {assignments} FROM dbo.session s
+             JOIN #sluice_id i ON i.id = s.id
+             JOIN {loaded} t ON t.ord = i.ord
+             WHERE t.kind = {kind};
+         DELETE a FROM dbo.sluice_adopted a
+             JOIN {loaded} t ON CAST(t.{host_name} AS nvarchar(255)) = a.host_name
+                 AND CAST(t.{lsid} AS nvarchar(200)) = a.lsid
              WHERE t.kind = {kind};",
         loaded = Stage::of(&SESSION).name,
         kind = kind_of(&SESSION),
+        lsid = slot_of(&SESSION, SESSION.place("lsid")),
+        host_name = slot_of(&SESSION, SESSION.place("host_name")),
         assignments = SESSION.assignments(|place, _| format!("t.{}", slot_of(&SESSION, place))),
     );
     for table in [&REPRESENTATIVE, &CUSTOMER, &TEAM, &CUSTOM_ATTRIBUTE, &SESSION_EVENT] {

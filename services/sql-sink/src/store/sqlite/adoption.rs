@@ -29,6 +29,11 @@ pub(super) fn adopt(
     }
     for (incoming, row) in adopted(&unknown, &stored) {
         write::enter(connection, incoming, row.session_id)?;
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO sluice_adopted (host_name, lsid) VALUES (?1, ?2)",
+            )?
+            .execute([incoming.site.as_str(), incoming.lsid.as_str()])?;
         ledger.insert((incoming.site.clone(), incoming.lsid.clone()), row);
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! Reading for comparisons, a page at a time.
+//! Reading for comparisons, a page at a time. Host names are the ledger's in lower case; other programs wrote them as
+//! they were typed.
 
 use rusqlite::{Connection, Row, params};
 
@@ -15,7 +16,8 @@ pub(super) fn page(
     let (host_name, lsid) = after.unwrap_or_default();
     let mut statement = connection.prepare_cached(
         "SELECT g.epoch, g.log_position, g.content_digest, g.session_id, g.host_name, g.lsid, s.id IS NOT NULL
-         FROM sluice_ledger g LEFT JOIN session s ON s.id = g.session_id
+         FROM sluice_ledger g LEFT JOIN session s
+             ON s.id = g.session_id AND s.lsid = g.lsid AND lower(s.host_name) = g.host_name
          WHERE (g.host_name, g.lsid) > (?1, ?2) ORDER BY g.host_name, g.lsid LIMIT ?3",
     )?;
     let mut rows = statement.query(params![host_name, lsid, bound(count)])?;
@@ -38,7 +40,7 @@ pub(super) fn strays(
 ) -> Result<Vec<Stray>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT s.id, s.host_name, s.lsid, g.session_id IS NOT NULL
-         FROM session s LEFT JOIN sluice_ledger g ON g.host_name = s.host_name AND g.lsid = s.lsid
+         FROM session s LEFT JOIN sluice_ledger g ON g.host_name = lower(s.host_name) AND g.lsid = s.lsid
          WHERE s.id > ?1 AND (g.session_id IS NULL OR g.session_id <> s.id) ORDER BY s.id LIMIT ?2",
     )?;
     let stray = |row: &Row<'_>| {

@@ -1,3 +1,4 @@
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -35,11 +36,19 @@ pub(super) struct Keeper {
     place: String,
     identity: Option<DestinationId>,
     connection: Option<Connection>,
+    /// The file that the connection has open.
+    file: Option<(u64, u64)>,
 }
 
 impl Keeper {
     pub(super) fn new(path: &Path, place: &str) -> Self {
-        Keeper { path: path.to_owned(), place: place.to_owned(), identity: None, connection: None }
+        Keeper {
+            path: path.to_owned(),
+            place: place.to_owned(),
+            identity: None,
+            connection: None,
+            file: None,
+        }
     }
 
     /// Does jobs until nobody can send any more.
@@ -57,6 +66,7 @@ impl Keeper {
         let opened = open::open(&self.path, schema);
         let (connection, identity) = opened.map_err(|fault| self.error("open", fault))?;
         self.connection = Some(connection);
+        self.file = file_id(&self.path);
         self.identity = Some(identity.clone());
         Ok(identity)
     }
@@ -75,9 +85,14 @@ impl Keeper {
         doing: &'static str,
         work: impl FnOnce(&mut Connection) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
+        if self.connection.is_some() && file_id(&self.path) != self.file {
+            // What is written to a file that lost its name is lost.
+            self.connection = None;
+        }
         if self.connection.is_none() {
             let reopened = open::reopen(&self.path, self.identity.as_ref());
             self.connection = Some(reopened.map_err(|fault| self.error("open", fault))?);
+            self.file = file_id(&self.path);
         }
         let connection = self.connection.as_mut().expect("it was opened above");
         work(connection).map_err(|fault| {
@@ -107,6 +122,12 @@ impl Keeper {
             }
         }
     }
+}
+
+/// What tells a file from another of the same name.
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
 }
 
 /// What is the matter with the database as a whole, if that is what this code says.

@@ -22,14 +22,18 @@ const STATEMENTS_CACHED: usize = 64;
 pub(super) fn open(path: &Path, asked: Schema) -> Result<(Connection, DestinationId), Fault> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    schema::prepare(&transaction, Asked::Sink(asked))?;
+    let prepared = schema::prepare(&transaction, Asked::Sink(asked))?;
     let drawn = DestinationId::from_random(rand::random());
     transaction.execute(
         "INSERT INTO sluice_database (one, id) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING",
         [drawn.as_str()],
     )?;
     let id = identity(&transaction)?.unwrap_or_default();
-    transaction.commit()?;
+    match asked {
+        Schema::BringUpToDate | Schema::AsItIs => transaction.commit()?,
+        Schema::ToRead => transaction.rollback()?,
+    }
+    prepared.todo.warn_of_lost(&path.display().to_string());
     let identity = id.parse().map_err(|_| Fault::Damaged { what: "identity", text: id })?;
     Ok((connection, identity))
 }
@@ -89,8 +93,12 @@ pub(super) fn reopen(path: &Path, expected: Option<&DestinationId>) -> Result<Co
     Ok(connection)
 }
 
-/// The identity that the database bears, as it stands there.
+/// The identity that the database bears, as it stands there; none where the tables were dropped under us.
 pub(super) fn identity(connection: &Connection) -> Result<Option<String>, Fault> {
+    let is_there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sluice_database'";
+    if !connection.prepare_cached(is_there)?.exists([])? {
+        return Ok(None);
+    }
     let mut statement = connection.prepare_cached("SELECT id FROM sluice_database")?;
     Ok(statement.query_row([], |row| row.get(0)).optional()?)
 }

@@ -21,7 +21,7 @@ pub(super) fn prepare(connection: &Connection, asked: Asked) -> Result<Prepared,
         true => applied(connection)?,
         false => Vec::new(),
     };
-    let todo = Todo::of(&tables, &applied, Engine::Sqlite, asked).map_err(Fault::Refused)?;
+    let todo = Todo::of(&tables, &applied, Engine::Sqlite, asked, true).map_err(Fault::Refused)?;
     let found = match todo.adopts {
         true => Some(sessions(connection)?),
         false => None,
@@ -40,7 +40,7 @@ fn apply(connection: &Connection, todo: &Todo, found: Option<Found>) -> Result<(
     }
     for migration in &todo.migrations {
         connection.execute(
-            "INSERT INTO sluice_migration (number, name, applied_at) VALUES (?1, ?2, datetime('now'))",
+            "INSERT OR IGNORE INTO sluice_migration (number, name, applied_at) VALUES (?1, ?2, datetime('now'))",
             params![migration.number, migration.name],
         )?;
     }

@@ -37,7 +37,12 @@ impl Statements {
     }
 }
 
-static SESSIONS: LazyLock<Statements> = LazyLock::new(|| Statements::of(&SESSION));
+/// A number that the database gave anew belongs to another session by now.
+static SESSIONS: LazyLock<Statements> = LazyLock::new(|| {
+    let mut statements = Statements::of(&SESSION);
+    statements.update.push_str(" AND lsid = ? AND lower(host_name) = ?");
+    statements
+});
 static REPRESENTATIVES: LazyLock<Statements> = LazyLock::new(|| Statements::of(&REPRESENTATIVE));
 static CUSTOMERS: LazyLock<Statements> = LazyLock::new(|| Statements::of(&CUSTOMER));
 static TEAMS: LazyLock<Statements> = LazyLock::new(|| Statements::of(&TEAM));
@@ -67,7 +72,7 @@ pub(super) fn execute(
                 continue;
             }
             Content::Insert => insert_session(connection, &incoming.rows.session)?,
-            Content::Replace { session_id } => replace(connection, session_id, &incoming.rows)?,
+            Content::Replace { session_id } => replace(connection, session_id, incoming)?,
         };
         insert_children(connection, session_id, &incoming.rows)?;
         enter(connection, incoming, session_id)?;
@@ -102,14 +107,21 @@ fn insert_session(connection: &Connection, row: &Row) -> Result<i64, Fault> {
 }
 
 /// The session's new content under its old id, without children. Where a person deleted it, it comes back as a new one.
-fn replace(connection: &Connection, session_id: i64, rows: &SessionRows) -> Result<i64, Fault> {
+fn replace(connection: &Connection, session_id: i64, incoming: &Incoming) -> Result<i64, Fault> {
+    let (site, lsid) = (incoming.site.as_str(), incoming.lsid.as_str());
+    connection
+        .prepare_cached("DELETE FROM sluice_adopted WHERE host_name = ?1 AND lsid = ?2")?
+        .execute([site, lsid])?;
+    let row = &incoming.rows.session;
     let mut update = connection.prepare_cached(&SESSIONS.update)?;
-    for (place, cell) in rows.session.iter().enumerate() {
+    for (place, cell) in row.iter().enumerate() {
         update.raw_bind_parameter(place + 1, cell)?;
     }
-    update.raw_bind_parameter(rows.session.len() + 1, session_id)?;
+    update.raw_bind_parameter(row.len() + 1, session_id)?;
+    update.raw_bind_parameter(row.len() + 2, lsid)?;
+    update.raw_bind_parameter(row.len() + 3, site)?;
     if update.raw_execute()? == 0 {
-        return insert_session(connection, &rows.session);
+        return insert_session(connection, row);
     }
     for table in CHILDREN {
         let sql = format!("DELETE FROM {} WHERE session_id = ?1", table.name);
