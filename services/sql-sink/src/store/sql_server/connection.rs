@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tiberius::{Row, ToSql};
 
 use super::connect::{Client, connect};
@@ -5,19 +7,26 @@ use super::connection_string::Target;
 use super::fault::Fault;
 use super::stage;
 
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// A connection. One that has seen an error, or whose use was given up half-way, is not used again: drop it.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) client: Client,
     /// Whether the temporary tables that a batch is loaded into are there.
     has_tables: bool,
+    /// How long it waits for the lock that all our writers share: less than the server's silence that it bears.
+    pub(super) lock_wait: Duration,
     /// Whether the tables of what belongs to events take it straight from a bulk load, which converts nothing.
     pub(super) takes_details: bool,
 }
 
 impl Connection {
     pub(super) async fn open(target: &Target) -> Result<Self, Fault> {
-        Ok(Connection { client: connect(target).await?, has_tables: false, takes_details: false })
+        let silence = target.config.get_command_timeout();
+        let lock_wait = silence.map_or(LOCK_WAIT_MAX, |silence| LOCK_WAIT_MAX.min(silence / 2));
+        let client = connect(target).await?;
+        Ok(Connection { client, has_tables: false, lock_wait, takes_details: false })
     }
 
     /// Sends a text without parameters and reads everything that comes back, so that no error is left unread.

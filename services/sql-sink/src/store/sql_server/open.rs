@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use domain::DestinationId;
 
 use super::connection::Connection;
@@ -15,12 +17,17 @@ pub(super) const IDENTITY: &str =
 
 /// Begins a transaction and waits for the lock that all our writers of one database share; it is free again when the
 /// transaction ends, however it ends. Its name has the database's: not every server keeps the locks of its databases
-/// apart. The timeout is shorter than the server's silence that we bear.
-pub(super) const BEGIN: &str = "BEGIN TRANSACTION;
-    DECLARE @resource nvarchar(255) = N'sluice ' + DB_NAME(), @returned int;
-    EXEC @returned = sp_getapplock @Resource = @resource, @LockMode = N'Exclusive',
-        @LockOwner = N'Transaction', @LockTimeout = 60000;
-    SELECT @returned;";
+/// apart.
+fn beginning(lock_wait: Duration) -> String {
+    format!(
+        "BEGIN TRANSACTION;
+         DECLARE @resource nvarchar(255) = N'sluice ' + DB_NAME(), @returned int;
+         EXEC @returned = sp_getapplock @Resource = @resource, @LockMode = N'Exclusive',
+             @LockOwner = N'Transaction', @LockTimeout = {};
+         SELECT @returned;",
+        lock_wait.as_millis()
+    )
+}
 
 /// Does what may be done to the schema and reads the identity, drawn if there is none, all in one transaction.
 pub(super) async fn open(pool: &Pool, schema: Schema) -> Result<DestinationId, StoreError> {
@@ -70,7 +77,7 @@ pub(super) async fn migrate(pool: &Pool, wanted: Migrate) -> Result<SchemaReport
 }
 
 pub(super) async fn begin(connection: &mut Connection) -> Result<(), Fault> {
-    let results = connection.batch(BEGIN).await?;
+    let results = connection.batch(&beginning(connection.lock_wait)).await?;
     let row = results.iter().flatten().next();
     let returned = row.map(|row| row.try_get::<i32, _>(0)).transpose()?.flatten().unwrap_or(-999);
     match returned >= 0 {
