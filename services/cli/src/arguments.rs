@@ -35,7 +35,8 @@ pub(crate) enum Command {
     /// some `sluice up`, or sinks, have to run to do it. A database that is new, emptied or put back from a backup needs
     /// none of this: it fills itself
     Replay(Replay),
-    /// Compare a destination with its ledger and the log, and name each difference; nothing is changed
+    /// Compare a destination with its ledger, the log, and in a database each session's rows with its report in staging;
+    /// name each difference, change nothing. The log has to run (`sluice up`, or a server of your own)
     Verify(Verify),
     /// List, show, retry or discard what could not succeed
     #[command(subcommand)]
