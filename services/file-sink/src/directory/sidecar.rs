@@ -12,8 +12,8 @@ use crate::entry::{Entry, State};
 const OURS: &str = "# sluice";
 
 impl Directory {
-    /// Lays a sidecar beside an artifact's file, if the destination is to have them and it lacks it. A file of that
-    /// name that is not ours is left alone.
+    /// Lays a sidecar beside an artifact's file, if the destination is to have them, the file is still the artifact's and
+    /// it lacks one. A file of that name that is not ours is left alone.
     ///
     /// # Errors
     /// When the ledger or the sidecar can't be used. Called again, it goes on.
@@ -29,6 +29,12 @@ impl Directory {
         let (State::Placed { name } | State::Adopted { name }) = &entry.state else {
             return Ok(());
         };
+        let name_turn = self.place.turn(Sort::Name, &Key::of_name(name));
+        let _name_turn = name_turn.map_err(|cause| ledger(LedgerError::Disk(cause)))?;
+        // The entry of one whose name went to another still names it, and beside it lies the other one's.
+        if self.ledger.owner(name).map_err(ledger)?.as_ref() != Some(artifact) {
+            return Ok(());
+        }
         self.lay_sidecar(&entry, name).map_err(|cause| DeliveryError::File {
             artifact: Box::new(artifact.clone()),
             name: name.clone(),

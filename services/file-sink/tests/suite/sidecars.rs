@@ -56,3 +56,14 @@ fn a_retired_backup_takes_its_own_with_it() {
     attested(&stand, rules, &[backup(1, "one"), backup(2, "two")]);
     assert_eq!(stand.names(), ["backup-02.nsb", "backup-02.nsb.sha256"]);
 }
+
+#[test]
+fn what_lost_its_name_to_another_says_nothing_beside_the_others_file() {
+    let stand = Stand::new(Conflict::Overwrite);
+    let (first, second) = (report("1", "a.xml", 1, "one"), report("2", "a.xml", 2, "two"));
+    // The first comes again, as after a kill or into a copy.
+    attested(&stand, rules(Conflict::Overwrite), &[first.clone(), second, first]);
+    assert_eq!(stand.read("a.xml"), "two");
+    let sidecar = stand.read("a.xml.sha256");
+    assert!(sidecar.contains(&Digest::of(b"two").to_string()), "{sidecar}");
+}
