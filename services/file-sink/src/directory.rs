@@ -220,8 +220,8 @@ impl Directory {
         identity::renew(&self.layout, self.place.as_ref(), &self.identity, new)
     }
 
-    /// Whether it can be delivered to: it is there, it is the one that it was, and has room for what did not fit. Whether
-    /// it was put back from an older copy is for the caller to find out, by its marks.
+    /// Whether it can be delivered to: it is there, it is the one that it was, takes files again where it did not, and has
+    /// room for what did not fit. Whether it was put back from an older copy is for the caller to find out, by its marks.
     ///
     /// # Errors
     /// When it can't.
@@ -289,6 +289,9 @@ impl Directory {
     pub(crate) fn fault(&self, error: &PlaceError, size: u64) -> Fault {
         if error.is_full() {
             self.did_not_fit_bytes.fetch_max(size, Ordering::Relaxed);
+        }
+        if error.is_forbidden() {
+            self.place.refused(error);
         }
         match error.fault() {
             Fault::FileSystem => Fault::FileSystem,

@@ -117,6 +117,16 @@ impl PlaceError {
         }
     }
 
+    /// What it was attempted at.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it was not allowed.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self.errno(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+    }
+
     /// Whether no room is left.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self.errno(), Some(Errno::NOSPC | Errno::DQUOT))
@@ -322,6 +332,13 @@ pub(crate) fn files(
 pub(crate) fn may_write(directory: &Path) -> Result<(), PlaceError> {
     rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|errno| PlaceError::new("write into", directory, errno.into()))
+}
+
+/// Asks whether files may be made in a directory, and whether it can be flushed, which needs the right to read it.
+pub(crate) fn may_use(directory: &Path) -> Result<(), PlaceError> {
+    may_write(directory)?;
+    rustix::fs::access(directory, Access::READ_OK)
+        .map_err(|errno| PlaceError::new("read", directory, errno.into()))
 }
 
 /// The bytes that are free for us on the file system of this path.

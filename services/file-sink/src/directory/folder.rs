@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use domain::Digest;
@@ -22,6 +23,8 @@ pub(crate) struct Folder {
     ways: Arc<Ways>,
     presence: Presence,
     locks: Locks,
+    /// The folders in it where something was not allowed, until it is. Each worker that is refused adds one at most.
+    closed: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// How names are given in it.
@@ -48,7 +51,21 @@ impl Folder {
         let dead = Presence::find_dead(layout)?;
         let ways = Ways { layout: layout.clone(), no_clobber, syncs: Syncs::default() };
         let locks = Locks::new(layout.locks());
-        Ok((Folder { ways: Arc::new(ways), presence, locks }, dead))
+        let closed = Mutex::default();
+        Ok((Folder { ways: Arc::new(ways), presence, locks, closed }, dead))
+    }
+
+    /// That the folders which refused something do so no more.
+    fn open_again(&self) -> Result<(), PlaceError> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(folder) = closed.first() {
+            // One that is gone is made anew by whoever needs it.
+            if disk::look(folder)? != Standing::Nothing {
+                disk::may_use(folder)?;
+            }
+            closed.pop_first();
+        }
+        Ok(())
     }
 
     /// A record under a name of its own among the temporary files, beside where it is to stand.
@@ -159,7 +176,18 @@ impl Place for Folder {
         tried.and(removed)?;
         // The ledger's folder may be writable where the destination's own is not.
         disk::may_write(self.ways.layout.root())?;
+        self.open_again()?;
         disk::free_bytes(self.ways.layout.root()).map(Some)
+    }
+
+    fn refused(&self, error: &PlaceError) {
+        let root = self.ways.layout.root();
+        let folders = error.path().ancestors().take_while(|folder| folder.starts_with(root));
+        // What is not there was to be made in the folder above it.
+        if let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()) {
+            let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            closed.insert(folder.to_owned());
+        }
     }
 }
 

@@ -70,8 +70,11 @@ pub(crate) trait Place: Debug + Send + Sync {
     /// Waits for the turn of an artifact or a name.
     fn turn(&self, sort: Sort, key: &Key) -> Result<Box<dyn Turn + '_>, PlaceError>;
 
-    /// Whether the place can be written, and how much is free in it where that can be told.
+    /// Whether the place can be written, as far as it ever refused, and how much is free in it where that can be told.
     fn probe(&self) -> Result<Option<u64>, PlaceError>;
+
+    /// Remembers where something was not allowed, for the next probes.
+    fn refused(&self, _error: &PlaceError) {}
 }
 
 /// Content on its way to its name. Dropped before it has one, it leaves nothing.

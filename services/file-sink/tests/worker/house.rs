@@ -23,6 +23,7 @@ pub struct House {
     pub staging: Staging,
     pub staged: TempDir,
     pub destination: TempDir,
+    directory: Arc<Directory>,
     pub sink: FileSink,
 }
 
@@ -45,11 +46,16 @@ impl House {
         let url = format!("file://{}", staged.path().display());
         let staging = Staging::open(&url).await.expect("a folder can be staging");
         let directory = Arc::new(directory);
-        let format = "%LSID%.%EXTENSION%".parse().expect("a format");
-        let formats = Formats::new(Some(&format), [].into());
-        let naming = Naming::new(formats, [].into());
-        let sink = FileSink::new(log.clone(), staging.clone(), directory, naming);
-        House { log, staging, staged, destination, sink }
+        let naming = naming("%LSID%.%EXTENSION%");
+        let sink = FileSink::new(log.clone(), staging.clone(), Arc::clone(&directory), naming);
+        House { log, staging, staged, destination, directory, sink }
+    }
+
+    /// The same, with files that are named so.
+    pub fn named(self, format: &str) -> Self {
+        let (log, staging) = (self.log.clone(), self.staging.clone());
+        let sink = FileSink::new(log, staging, Arc::clone(&self.directory), naming(format));
+        House { sink, ..self }
     }
 
     /// Stages this content, and says so in the log.
@@ -91,6 +97,11 @@ impl House {
         let files = files(folder);
         files.into_iter().map(|(name, content)| (name, content.len())).collect()
     }
+}
+
+fn naming(format: &str) -> Naming {
+    let format = format.parse().expect("a format");
+    Naming::new(Formats::new(Some(&format), [].into()), [].into())
 }
 
 pub fn task(fact: Fact, sequence: u64) -> Task {

@@ -65,6 +65,24 @@ async fn a_directory_that_may_not_be_written_is_down_even_if_its_ledger_may_be()
     assert_eq!(house.files(), [("1.xml".to_owned(), 3)]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_it_that_may_not_be_written_is_down_until_it_may_be() {
+    let house = House::build().await.named("sub/%LSID%.%EXTENSION%");
+    let (first, second) = (house.stage("1", b"one").await, house.stage("2", b"two").await);
+    house.work(&first).await.expect("delivered");
+    let folder = house.destination.path().join("sub");
+    if !sealed(&folder, true) {
+        return println!("skipped: no directory can be sealed here");
+    }
+    let (refused, probed) = (house.work(&second).await, house.sink.probe().await);
+    assert!(sealed(&folder, false));
+    assert!(matches!(refused, Err(Failure::Down(_))), "{refused:?}");
+    assert!(matches!(probed, Err(Failure::Down(_))), "{probed:?}");
+    house.sink.probe().await.expect("it can be written");
+    house.work(&second).await.expect("delivered");
+    assert_eq!(house.files(), [("sub/1.xml".to_owned(), 3), ("sub/2.xml".to_owned(), 3)]);
+}
+
 /// A share that can be mounted and unmounted, and keeps what it has.
 struct Share {
     real: TempDir,
