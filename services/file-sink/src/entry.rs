@@ -113,6 +113,14 @@ impl Entry {
         }
     }
 
+    /// The artifact and the file that it names, for people.
+    pub(crate) fn shown(&self) -> String {
+        match self.name() {
+            Some(name) => format!("{} ({name})", self.artifact),
+            None => self.artifact.to_string(),
+        }
+    }
+
     /// Whether its file stands, or stood, under its name.
     pub fn has_file(&self) -> bool {
         match self.state {

@@ -62,12 +62,18 @@ pub(crate) async fn compare(
     begun.against(&ledger, period).await.map_err(ReconcileError::Log)
 }
 
+/// What a damaged record is about is not held: it is asked for, and whoever delivers it says what is to be done.
 fn ledger(directory: &Directory) -> Result<Ledger, LedgerError> {
     let mut ledger = Ledger::default();
     for entry in directory.entries()? {
-        let entry = entry?;
-        if let Some(held) = held(&entry) {
-            ledger.note(&entry.artifact, held);
+        match entry {
+            Ok(entry) => {
+                if let Some(held) = held(&entry) {
+                    ledger.note(&entry.artifact, held);
+                }
+            }
+            Err(damaged) if damaged.is_damage() => tracing::warn!("{damaged}"),
+            Err(error) => return Err(error),
         }
     }
     Ok(ledger)

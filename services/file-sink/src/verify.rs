@@ -48,7 +48,12 @@ pub async fn verify(
 /// A part of the artifacts with what the ledger says of them.
 fn noted(directory: &Directory, mut part: Part) -> Result<Part, LedgerError> {
     for entry in directory.entries()? {
-        let Entry { artifact, stamp, state, .. } = entry?;
+        let Entry { artifact, stamp, state, .. } = match entry {
+            Ok(entry) => entry,
+            // What it is about is not held, as far as anybody can tell; the record itself is named later.
+            Err(damaged) if damaged.is_damage() => continue,
+            Err(error) => return Err(error),
+        };
         match state {
             State::Reserved { .. } => {}
             State::Placed { .. } | State::Adopted { .. } | State::MovedAway { .. } => {
@@ -95,13 +100,12 @@ fn finding(found: Found) -> Option<Finding> {
             Some(of(&entry, Difference::Altered { how }))
         }
         Found::Foreign(what) => Some(Finding { what, difference: Difference::Unledgered }),
+        Found::Unproven { what, why } => {
+            Some(Finding { what, difference: Difference::Unproven { why } })
+        }
     }
 }
 
 fn of(entry: &Entry, difference: Difference) -> Finding {
-    let what = match entry.name() {
-        Some(name) => format!("{} ({name})", entry.artifact),
-        None => entry.artifact.to_string(),
-    };
-    Finding { what, difference }
+    Finding { what: entry.shown(), difference }
 }

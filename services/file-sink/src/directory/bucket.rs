@@ -15,7 +15,7 @@ use crate::directory::delivery::Wanted;
 use crate::directory::disk::{BLOCK_BYTES, PlaceError};
 use crate::directory::identity::DirectoryError;
 use crate::directory::layout::{Key, Layout};
-use crate::directory::place::{NoClobber, Place, Sort, Standing, Turn, Writing};
+use crate::directory::place::{Listed, NoClobber, Place, Sort, Standing, Turn, Writing};
 
 mod turns;
 
@@ -185,14 +185,14 @@ impl Place for Bucket {
             .map_err(|cause| PlaceError::of_bucket("list", folder, cause))
     }
 
-    fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError> {
+    fn files(&self, tell: &mut dyn FnMut(Listed)) -> Result<(), PlaceError> {
         let mut listed = self.0.store.list("");
         let ledger = format!("{}/", domain::RelativePath::LEDGER);
         let failed = |cause| PlaceError::of_bucket("list", Path::new(self.url()), cause);
         // Who is told may block, which nothing may that is waited for.
         while let Some(object) = self.wait(listed.try_next()).map_err(failed)? {
             if !object.name.starts_with(&ledger) {
-                tell(object.name);
+                tell(Listed::File(object.name));
             }
         }
         Ok(())

@@ -12,10 +12,13 @@ use rustix::fs::{Access, CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use crate::directory::place::{NoClobber, Standing};
+use crate::directory::place::{Listed, NoClobber, Standing};
 
 /// A file is read and written in pieces of this size.
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
+
+/// What ext4 keeps at the top of each mount, for its administrator alone.
+const LOST_AND_FOUND: &str = "lost+found";
 
 /// A thing that a file system, or a bucket, refused.
 #[derive(Debug)]
@@ -303,27 +306,46 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<String>, PlaceError> {
         .map_err(failed)
 }
 
-/// The files below a directory, with `/` between the parts of their names; nothing of the ledger.
+/// The files below a directory, with `/` between the parts of their names; nothing of the ledger, and of a folder that
+/// can't be listed that it can't be.
 pub(crate) fn files(
     root: &Path,
     ledger: &Path,
-    tell: &mut dyn FnMut(String),
+    tell: &mut dyn FnMut(Listed),
 ) -> Result<(), PlaceError> {
+    let name = |path: &Path| {
+        let below = path.strip_prefix(root).unwrap_or(path);
+        below.to_string_lossy().into_owned()
+    };
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |cause| PlaceError::new("list", &folder, cause);
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            if path == ledger {
-                continue;
-            }
-            if entry.file_type().map_err(failed)?.is_dir() {
-                folders.push(path);
-            } else if let Ok(name) = path.strip_prefix(root) {
-                tell(name.to_string_lossy().into_owned());
+        let listed = list(&folder, &mut |path, is_folder| match is_folder {
+            _ if path == ledger => {}
+            true => folders.push(path),
+            false => tell(Listed::File(name(&path))),
+        });
+        match listed {
+            Ok(()) => {}
+            Err(cause) if folder == root => return Err(PlaceError::new("list", root, cause)),
+            // The file system's own, and nobody else's business.
+            Err(cause)
+                if cause.kind() == io::ErrorKind::PermissionDenied
+                    && folder == root.join(LOST_AND_FOUND) => {}
+            // A person removed it meanwhile.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => {
+                let cause = PlaceError::new("list", &folder, cause);
+                tell(Listed::Closed { name: name(&folder), cause });
             }
         }
+    }
+    Ok(())
+}
+
+fn list(folder: &Path, tell: &mut dyn FnMut(PathBuf, bool)) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        tell(entry.path(), entry.file_type()?.is_dir());
     }
     Ok(())
 }

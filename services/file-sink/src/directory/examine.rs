@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::iter::successors;
 
 use domain::{ArtifactId, RelativePath};
 
 use crate::directory::layout::{Key, SIDECAR};
-use crate::directory::place::Standing;
+use crate::directory::place::{Listed, Standing};
 use crate::directory::{Directory, LedgerError};
 use crate::entry::{Entry, State};
 
@@ -20,50 +22,87 @@ pub enum Found {
     Settled(Entry),
     /// It is there, and the ledger does not know it.
     Foreign(String),
+    /// A folder, a file or a record of the ledger that can't be read, and so can't be compared.
+    Unproven {
+        /// What it is.
+        what: String,
+        /// Why it can't be read.
+        why: String,
+    },
 }
 
 impl Directory {
     /// Goes through the ledger and the files, and tells of each how it stands; `reading` takes each file's digest, else
-    /// sizes are compared. Nothing is changed. Memory is bounded by the names in the ledger.
+    /// sizes are compared. What can't be read is told, and the rest goes on. Nothing is changed. Memory is bounded by the
+    /// names in the ledger.
     ///
     /// # Errors
-    /// When the ledger or a file can't be read.
+    /// When the destination is not there any more, or a newer sluice writes its ledger.
     pub fn examine(&self, reading: bool, tell: &mut dyn FnMut(Found)) -> Result<(), LedgerError> {
         // Their keys only: a digest each.
         let mut known = BTreeSet::new();
         for entry in self.entries()? {
-            let entry = entry?;
-            let (State::Placed { name } | State::Adopted { name }) = &entry.state else {
-                if let Some(name) = entry.name() {
-                    known.insert(Key::of_name(name).as_name());
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    tell(self.unproven(None, error)?);
+                    continue;
                 }
-                tell(Found::Settled(entry));
-                continue;
             };
-            known.insert(Key::of_name(name).as_name());
-            // Of an artifact whose name went to another the other one's entry tells.
-            if self.is_taken_over(name, &entry.artifact)? {
-                tell(Found::Settled(entry));
-                continue;
-            }
-            let found = match self.stands_as_said(&entry, name, reading)? {
-                None => Found::Gone(entry),
-                Some(true) => Found::Whole(entry),
-                Some(false) => Found::Altered(entry),
-            };
-            tell(found);
+            known.extend(entry.name().map(|name| Key::of_name(name).as_name()));
+            let what = entry.shown();
+            let found = self.examined(entry, reading);
+            tell(found.or_else(|error| self.unproven(Some(what), error))?);
         }
-        let listed = self.place.files(&mut |file| {
-            let of = file.strip_suffix(SIDECAR).unwrap_or(&file);
-            let is_known = |text: &str| {
-                let name: Option<RelativePath> = text.parse().ok();
-                name.is_some_and(|name| known.contains(&Key::of_name(&name).as_name()))
-            };
-            if !is_known(&file) && !is_known(of) {
-                tell(Found::Foreign(file));
+        self.strangers(&known, tell)
+    }
+
+    fn examined(&self, entry: Entry, reading: bool) -> Result<Found, LedgerError> {
+        let (State::Placed { name } | State::Adopted { name }) = &entry.state else {
+            return Ok(Found::Settled(entry));
+        };
+        // Of an artifact whose name went to another the other one's entry tells.
+        if self.is_taken_over(name, &entry.artifact)? {
+            return Ok(Found::Settled(entry));
+        }
+        Ok(match self.stands_as_said(&entry, name, reading)? {
+            None => Found::Gone(entry),
+            Some(true) => Found::Whole(entry),
+            Some(false) => Found::Altered(entry),
+        })
+    }
+
+    /// Tells of what is there and belongs to no name of the ledger.
+    fn strangers(
+        &self,
+        known: &BTreeSet<String>,
+        tell: &mut dyn FnMut(Found),
+    ) -> Result<(), LedgerError> {
+        let is_known = |text: &str| {
+            let name: Option<RelativePath> = text.parse().ok();
+            name.is_some_and(|name| known.contains(&Key::of_name(&name).as_name()))
+        };
+        let listed = self.place.files(&mut |listed| match listed {
+            Listed::File(file) => {
+                let of = file.strip_suffix(SIDECAR).unwrap_or(&file);
+                if !is_known(&file) && !is_known(of) {
+                    tell(Found::Foreign(file));
+                }
+            }
+            Listed::Closed { name, cause } => {
+                tell(Found::Unproven { what: name, why: why(&cause) });
             }
         });
         listed.map_err(LedgerError::Disk)
+    }
+
+    /// What can't be read is told as such, unless the whole can't be: then the destination is down.
+    fn unproven(&self, what: Option<String>, error: LedgerError) -> Result<Found, LedgerError> {
+        if matches!(error, LedgerError::NewerVersion { .. }) || self.stands().is_err() {
+            return Err(error);
+        }
+        let what = what.unwrap_or_else(|| error.place().display().to_string());
+        Ok(Found::Unproven { what, why: why(&error) })
     }
 
     fn is_taken_over(&self, name: &RelativePath, by: &ArtifactId) -> Result<bool, LedgerError> {
@@ -89,4 +128,10 @@ impl Directory {
         let digest = self.place.digest_of(&path).map_err(LedgerError::Disk)?;
         Ok(digest.map(|digest| digest == entry.stamp.digest))
     }
+}
+
+/// An error with its causes.
+fn why(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(Some(error), |error| Error::source(*error));
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -13,7 +13,7 @@ use crate::directory::delivery::Wanted;
 use crate::directory::disk::{self, PlaceError};
 use crate::directory::layout::{Key, Layout};
 use crate::directory::locks::Locks;
-use crate::directory::place::{NoClobber, Place, Sort, Standing, Turn, Writing};
+use crate::directory::place::{Listed, NoClobber, Place, Sort, Standing, Turn, Writing};
 use crate::directory::presence::{Dead, Presence};
 use crate::directory::syncs::Syncs;
 
@@ -137,7 +137,7 @@ impl Place for Folder {
         disk::names(folder)
     }
 
-    fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError> {
+    fn files(&self, tell: &mut dyn FnMut(Listed)) -> Result<(), PlaceError> {
         disk::files(self.ways.layout.root(), self.ways.layout.ledger(), tell)
     }
 

@@ -49,6 +49,20 @@ impl Key {
         let text = self.0.to_string();
         format!("{}/{}.json", &text[..2], &text[2..])
     }
+
+    /// Whether a folder of entries bears such a name; file browsers, and shares, leave others beside them.
+    pub(crate) fn is_folder(name: &str) -> bool {
+        is_hex(name, 2)
+    }
+
+    /// Whether an entry bears such a name.
+    pub(crate) fn is_record(name: &str) -> bool {
+        name.strip_suffix(".json").is_some_and(|name| is_hex(name, 62))
+    }
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Layout {

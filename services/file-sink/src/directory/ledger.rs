@@ -53,6 +53,21 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// What can't be read or written.
+    pub(crate) fn place(&self) -> &Path {
+        match self {
+            LedgerError::Disk(cause) => cause.path(),
+            LedgerError::Unreadable { path, .. } | LedgerError::NewerVersion { path, .. } => path,
+        }
+    }
+
+    /// Whether one record was damaged: nothing is wrong with the others.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, LedgerError::Unreadable { .. })
+    }
+}
+
 impl Ledger {
     pub(crate) fn new(layout: Layout, place: Arc<dyn Place>) -> Self {
         Ledger { layout, place }
@@ -160,19 +175,20 @@ impl Ledger {
         self.place.sync(&self.layout.entry(key)).map_err(LedgerError::Disk)
     }
 
-    /// Every entry, in no order.
+    /// Every entry, in no order; one that can't be read is an error of its own, and the rest follows.
     pub(crate) fn entries(
         &self,
     ) -> Result<impl Iterator<Item = Result<Entry, LedgerError>> + use<>, LedgerError> {
         let entries = self.layout.entries();
         let shards = self.place.names(&entries).map_err(LedgerError::Disk)?;
         let place = Arc::clone(&self.place);
-        Ok(shards.into_iter().flat_map(move |shard| {
+        Ok(shards.into_iter().filter(|shard| Key::is_folder(shard)).flat_map(move |shard| {
             let directory = entries.join(shard);
             match place.names(&directory) {
                 Err(error) => vec![Err(LedgerError::Disk(error))],
                 Ok(names) => {
-                    let paths: Vec<_> = names.iter().map(|name| directory.join(name)).collect();
+                    let names = names.iter().filter(|name| Key::is_record(name));
+                    let paths: Vec<_> = names.map(|name| directory.join(name)).collect();
                     let records = paths.iter().zip(place.read_all(&paths));
                     records.filter_map(|(path, record)| said(path, record).transpose()).collect()
                 }

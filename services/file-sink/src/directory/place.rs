@@ -50,7 +50,7 @@ pub(crate) trait Place: Debug + Send + Sync {
     fn names(&self, folder: &Path) -> Result<Vec<String>, PlaceError>;
 
     /// The files that are there, without the ledger. Memory is bounded by what lies in one folder.
-    fn files(&self, tell: &mut dyn FnMut(String)) -> Result<(), PlaceError>;
+    fn files(&self, tell: &mut dyn FnMut(Listed)) -> Result<(), PlaceError>;
 
     /// Looks what stands under the name of a file.
     fn look(&self, file: &Path) -> Result<Standing, PlaceError>;
@@ -123,6 +123,15 @@ impl Sort {
             Sort::Name => "name",
         }
     }
+}
+
+/// What a search for files comes upon.
+#[derive(Debug)]
+pub(crate) enum Listed {
+    /// A file, with `/` between the parts of its name.
+    File(String),
+    /// Something in a folder, or a folder, that can't be looked at: what is in it is not told.
+    Closed { name: String, cause: PlaceError },
 }
 
 /// What stands under a name.

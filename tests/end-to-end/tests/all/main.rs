@@ -4,6 +4,7 @@
 mod accounts;
 mod archives;
 mod catch_up;
+mod checks;
 mod events;
 mod first_run;
 mod flows;

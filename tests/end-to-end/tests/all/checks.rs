@@ -1,0 +1,60 @@
+//! What `sluice check` and `sluice verify` say of directories that are not what they were.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use end_to_end::{Destinations, Rig, SettingsFile, until};
+
+use crate::replay::{answers, verified};
+
+fn archives(names: &[&'static str]) -> SettingsFile {
+    SettingsFile {
+        backups: false,
+        destinations: Destinations { files: names.to_vec(), sqlite: Vec::new(), sql_server: None },
+        ..SettingsFile::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_record_is_named_counts_as_not_held_and_is_mended_as_it_is_said() {
+    let rig = Rig::new(2).await;
+    rig.settle(&archives(&["files"]));
+    rig.once().await;
+    let entries = rig.path("files").join(".sluice/entries");
+    let record = first(&first(&entries));
+    fs::write(&record, "junk\n").expect("it can be written");
+    fs::write(entries.join(".DS_Store"), "by a file browser").expect("it can be written");
+    let up = rig.start("sluice", &["up"]);
+    answers(&rig).await;
+    assert_eq!(
+        verified(&rig, "files").await,
+        (false, texts(&["missing", "not-in-ledger", "unproven"]))
+    );
+    let reconciled = rig.sluice(&["reconcile", "--to", "files", "--json"]).await;
+    let lines: serde_json::Value = serde_json::from_slice(&reconciled.stdout).expect("JSON");
+    let line = lines.as_array().and_then(|lines| lines.last()).expect("one for the destination");
+    assert_eq!((&line["of"], &line["missing"]), (&"destination".into(), &1.into()), "{line}");
+    let letter = until("who delivers it says what to do", async || {
+        let letters = rig.sluice(&["dead-letters", "show", "1"]).await;
+        letters.status.success().then(|| String::from_utf8_lossy(&letters.stdout).into_owned())
+    })
+    .await;
+    assert!(letter.contains("remove it"), "{letter}");
+    fs::remove_file(&record).expect("it is there");
+    let retried = rig.sluice(&["dead-letters", "retry", "1"]).await;
+    assert!(retried.status.success(), "{retried:?}");
+    until("nothing differs", async || {
+        (verified(&rig, "files").await == (true, Vec::new())).then_some(())
+    })
+    .await;
+    assert!(up.stop().await, "it stops in good order");
+}
+
+fn first(folder: &Path) -> PathBuf {
+    let mut there = fs::read_dir(folder).expect("it can be listed");
+    there.next().expect("there are some").expect("an entry").path()
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
