@@ -15,7 +15,7 @@ use crate::{Directory, Found, LedgerError, ReconcileError, WithoutIdentity, wiri
 const WAITING_MAX: usize = 256;
 
 /// Opens a destination that exists, and compares its files with its ledger, byte for byte (in a bucket by the digest that
-/// was written with each object, where it has one), and its ledger with the log.
+/// was written with each object, where it has one), its sidecars, if it is to have them, and its ledger with the log.
 /// Each difference is told as it is found; says how many artifacts were looked at.
 ///
 /// # Errors
@@ -95,15 +95,22 @@ fn finding(found: Found) -> Option<Finding> {
     match found {
         Found::Whole(_) | Found::Settled(_) => None,
         Found::Gone(entry) => Some(of(&entry, Difference::Gone)),
-        Found::Altered(entry) => {
-            let how = "its file is not as it was written".to_owned();
-            Some(of(&entry, Difference::Altered { how }))
+        Found::Altered(entry) => Some(of(&entry, altered("its file is not as it was written"))),
+        Found::SidecarGone(entry) => {
+            Some(of(&entry, altered("its sidecar (.sha256) is missing; a replay lays it")))
+        }
+        Found::SidecarAltered(entry) => {
+            Some(of(&entry, altered("its sidecar (.sha256) does not say what was delivered")))
         }
         Found::Foreign(what) => Some(Finding { what, difference: Difference::Unledgered }),
         Found::Unproven { what, why } => {
             Some(Finding { what, difference: Difference::Unproven { why } })
         }
     }
+}
+
+fn altered(how: &str) -> Difference {
+    Difference::Altered { how: how.to_owned() }
 }
 
 fn of(entry: &Entry, difference: Difference) -> Finding {

@@ -22,6 +22,10 @@ pub enum Found {
     Settled(Entry),
     /// It is there, and the ledger does not know it.
     Foreign(String),
+    /// A file lacks the sidecar that is to lie beside it.
+    SidecarGone(Entry),
+    /// A file's sidecar does not say what it is to say.
+    SidecarAltered(Entry),
     /// A folder, a file or a record of the ledger that can't be read, and so can't be compared.
     Unproven {
         /// What it is.
@@ -32,15 +36,15 @@ pub enum Found {
 }
 
 impl Directory {
-    /// Goes through the ledger and the files, and tells of each how it stands; `reading` takes each file's digest, else
-    /// sizes are compared. What can't be read is told, and the rest goes on. Nothing is changed. Memory is bounded by the
-    /// names in the ledger.
+    /// Goes through the ledger, the files and their sidecars, if there are to be any, and tells of each how it stands;
+    /// `reading` takes each file's digest, else sizes are compared. What can't be read is told, and the rest goes on.
+    /// Nothing is changed. Memory is bounded by the names in the ledger.
     ///
     /// # Errors
     /// When the destination is not there any more, or a newer sluice writes its ledger.
     pub fn examine(&self, reading: bool, tell: &mut dyn FnMut(Found)) -> Result<(), LedgerError> {
         // Their keys only: a digest each.
-        let mut known = BTreeSet::new();
+        let (mut known, mut unattested) = (BTreeSet::new(), Vec::new());
         for entry in self.entries()? {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -50,11 +54,34 @@ impl Directory {
                 }
             };
             known.extend(entry.name().map(|name| Key::of_name(name).as_name()));
-            let what = entry.shown();
+            let (what, key) = (entry.shown(), Key::of_artifact(&entry.artifact));
             let found = self.examined(entry, reading);
-            tell(found.or_else(|error| self.unproven(Some(what), error))?);
+            let found = found.or_else(|error| self.unproven(Some(what), error))?;
+            if let Found::Whole(entry) | Found::Altered(entry) = &found
+                && !matches!(self.attested(entry), Ok(None))
+            {
+                unattested.push(key);
+            }
+            tell(found);
         }
-        self.strangers(&known, tell)
+        self.strangers(&known, tell)?;
+        // At the end once more: beside a file that was placed a moment ago a sidecar is being laid.
+        for key in unattested {
+            let found = self.still_unattested(&key);
+            let found = found.or_else(|error| self.unproven(None, error).map(Some))?;
+            if let Some(found) = found {
+                tell(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn still_unattested(&self, key: &Key) -> Result<Option<Found>, LedgerError> {
+        let Some(entry) = self.ledger.entry(key)? else { return Ok(None) };
+        match entry.name() {
+            Some(name) if self.is_taken_over(name, &entry.artifact)? => Ok(None),
+            _ => self.attested(&entry).map_err(LedgerError::Disk),
+        }
     }
 
     fn examined(&self, entry: Entry, reading: bool) -> Result<Found, LedgerError> {

@@ -5,11 +5,13 @@ use crate::directory::delivery::DeliveryError;
 use crate::directory::disk::PlaceError;
 use crate::directory::layout::Key;
 use crate::directory::place::{Sort, Standing};
-use crate::directory::{Directory, LedgerError};
+use crate::directory::{Directory, Found, LedgerError};
 use crate::entry::{Entry, State};
 
 /// What each of our sidecars begins with; `sha256sum --check` passes over such lines.
 const OURS: &str = "# sluice";
+/// A sidecar that is larger tells of more than one file, and is not read.
+const READ_BYTES_MAX: u64 = 64 << 10;
 
 impl Directory {
     /// Lays a sidecar beside an artifact's file, if the destination is to have them, the file is still the artifact's and
@@ -53,6 +55,28 @@ impl Directory {
             _ if self.place.look(&self.layout.file(name))? == Standing::Nothing => Ok(()),
             _ => self.place.replace(&path, text.as_bytes(), true),
         }
+    }
+
+    /// What is wrong with the sidecar of an artifact that has its file, if there is to be one. Somebody else's is good if
+    /// it has the digest.
+    pub(super) fn attested(&self, entry: &Entry) -> Result<Option<Found>, PlaceError> {
+        let (State::Placed { name } | State::Adopted { name }) = &entry.state else {
+            return Ok(None);
+        };
+        let Some(path) = self.layout.sidecar(name).filter(|_| self.sidecars) else {
+            return Ok(None);
+        };
+        let there = match self.place.look(&path)? {
+            Standing::Nothing => return Ok(Some(Found::SidecarGone(entry.clone()))),
+            Standing::File { size } if size <= READ_BYTES_MAX => self.place.read(&path)?,
+            Standing::File { .. } | Standing::Other => None,
+        };
+        let there = String::from_utf8(there.unwrap_or_default()).unwrap_or_default();
+        let is_good = match there.starts_with(OURS) {
+            true => there == text(entry, name),
+            false => there.contains(&entry.stamp.digest.to_string()),
+        };
+        Ok((!is_good).then(|| Found::SidecarAltered(entry.clone())))
     }
 
     /// Removes the sidecar of a file that is gone, if it is ours.

@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use domain::Conflict;
+use domain::{Conflict, Digest};
 use file_sink::{Directory, Found};
 
 use crate::stand::{Stand, open_elsewhere, report, rules};
@@ -17,6 +17,8 @@ fn found(directory: &Directory, reading: bool) -> Vec<String> {
             Found::Altered(entry) => format!("altered {}", entry.artifact.key()),
             Found::Settled(entry) => format!("settled {}", entry.artifact.key()),
             Found::Foreign(name) => format!("foreign {name}"),
+            Found::SidecarGone(entry) => format!("without sidecar {}", entry.artifact.key()),
+            Found::SidecarAltered(entry) => format!("another sidecar {}", entry.artifact.key()),
             Found::Unproven { what, .. } => format!("unproven {what}"),
         });
     };
@@ -48,6 +50,28 @@ fn of_two_artifacts_with_one_file_the_one_that_has_it_tells_of_it() {
     stand.deliver(&report("1", "a.xml", 1, "one"));
     stand.deliver(&report("2", "a.xml", 2, "two"));
     assert_eq!(found(&stand.directory, true), ["settled 1", "whole 2"]);
+}
+
+#[test]
+fn a_sidecar_that_is_gone_or_says_something_else_is_named() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    let directory = stand.again(Conflict::AppendNumber).with_sidecars(true);
+    for lsid in ["1", "2", "3", "4", "5"] {
+        let item = report(lsid, &format!("{lsid}.xml"), 1, lsid);
+        stand.deliver(&item);
+        directory.attest(&item.wanted.artifact).expect("it can be attested");
+    }
+    let zeroed = stand.read("1.xml.sha256").replace(&Digest::of(b"1").to_string(), &"0".repeat(64));
+    stand.put("1.xml.sha256", &zeroed);
+    stand.put("2.xml.sha256", "junk");
+    stand.remove("3.xml.sha256");
+    stand.put("4.xml.sha256", &format!("{} *4.xml", Digest::of(b"4")));
+    let whole = ["whole 1", "whole 2", "whole 3", "whole 4", "whole 5"];
+    let mut named = vec!["another sidecar 1", "another sidecar 2"];
+    named.extend(whole);
+    named.push("without sidecar 3");
+    assert_eq!(found(&directory, true), named);
+    assert_eq!(found(&stand.directory, true), whole, "where there are to be none");
 }
 
 #[test]
