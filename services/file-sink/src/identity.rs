@@ -27,8 +27,9 @@ pub(crate) enum NotOpen {
     )]
     Another { place: String, known: DestinationId, found: DestinationId },
     #[error(
-        "{place} bears the same identity as the destination {twin} ({twin_place}): one is a copy of the other; delete \
-         .sluice/identity.json in the copy, and it becomes a destination of its own"
+        "{place} bears the same identity as the destination {twin} ({twin_place}): one is a copy of the other, or both are \
+         two names of one directory. If it is a copy, delete .sluice/identity.json in the copy, and it becomes a \
+         destination of its own. If it is one directory, name it once in the settings"
     )]
     Twins { place: String, twin: String, twin_place: String },
     #[error("could not find out whether this destination was known before")]
@@ -87,10 +88,7 @@ async fn find(
         seen_at: Utc::now(),
     };
     let labels: Vec<String> = settings.destinations.iter().map(|one| one.label.clone()).collect();
-    if let Some(twin) = log.twin_of(&seen, &labels).await.map_err(NotOpen::Known)? {
-        let (twin, twin_place) = (twin.label, twin.place);
-        return Err(NotOpen::Twins { place: seen.place, twin, twin_place });
-    }
+    alone(log, &seen, &labels).await?;
     outliving(log, destination, &directory).await;
     if is_older(log, &directory, known.as_ref(), &seen).await? {
         renew(log, &directory, known).await?;
@@ -104,8 +102,21 @@ async fn find(
     let of_a_lost_log = !marks.is_empty() && !all.iter().any(|known| known.id == id);
     let succession = log.succession(&id).await.map_err(NotOpen::Known)?;
     log.know_destination(&seen).await.map_err(NotOpen::Known)?;
+    // Of two that began together neither could know of the other before.
+    alone(log, &seen, &labels).await?;
     let start = start(destination.start, of_a_lost_log);
     Ok(Found::Current(directory, Beginning::new(start, succession)))
+}
+
+/// That no other destination of these labels bears its identity.
+async fn alone(log: &Log, seen: &KnownDestination, labels: &[String]) -> Result<(), NotOpen> {
+    match log.twin_of(seen, labels).await.map_err(NotOpen::Known)? {
+        None => Ok(()),
+        Some(twin) => {
+            let (place, twin, twin_place) = (seen.place.clone(), twin.label, twin.place);
+            Err(NotOpen::Twins { place, twin, twin_place })
+        }
+    }
 }
 
 /// A directory is given an identity only if none was ever known for its place: else it is a share that isn't mounted.

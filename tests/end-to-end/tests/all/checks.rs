@@ -1,6 +1,7 @@
 //! What `sluice check` and `sluice verify` say of directories that are not what they were.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use end_to_end::{Destinations, Rig, SettingsFile, until};
@@ -13,6 +14,22 @@ fn archives(names: &[&'static str]) -> SettingsFile {
         destinations: Destinations { files: names.to_vec(), sqlite: Vec::new(), sql_server: None },
         ..SettingsFile::default()
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_destinations_that_begin_together_in_one_directory_are_found_out() {
+    let rig = Rig::new(2).await;
+    rig.settle(&archives(&["files", "second"]));
+    fs::remove_dir(rig.path("second")).expect("it is empty");
+    symlink(rig.path("files"), rig.path("second")).expect("a link");
+    let up = rig.start("sluice", &["up"]);
+    let told = until("it is found out", async || {
+        let logged = rig.logged("sluice");
+        logged.contains("bears the same identity").then_some(logged)
+    })
+    .await;
+    assert!(told.contains("two names of one directory"), "{told}");
+    assert!(up.stop().await, "it stops in good order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
