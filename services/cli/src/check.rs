@@ -25,8 +25,9 @@ pub(crate) async fn check(
     let mut bad = 0;
     bad += say("log", log(settings, data_dir).await);
     bad += say("staging", staging(settings, data_dir).await);
-    let (clients, shared) = clients(settings, data_dir).await?;
-    if !shared {
+    let log = connect(settings, data_dir).await.ok();
+    let clients = clients(settings, log.as_ref(), data_dir).await?;
+    if log.is_none() {
         println!(
             "accounts: what other processes know of them is not known here: no log was reached; what this command \
              finds out is kept in {}",
@@ -41,7 +42,8 @@ pub(crate) async fn check(
         bad += check_site(&site.label, client, &settings.kinds_of_site(&site.host)).await;
     }
     for destination in &settings.destinations {
-        bad += say(&format!("destination {}", destination.label), probe(destination).await);
+        let probed = probe(log.as_ref(), settings, destination).await;
+        bad += say(&format!("destination {}", destination.label), probed);
         for example in examples(settings, destination) {
             println!("          {example}");
         }
@@ -87,11 +89,15 @@ async fn staging(settings: &Settings, data_dir: &Path) -> anyhow::Result<String>
 
 /// The clients of all sites, with the records of the log if it can be reached: a secret that a service was refused is
 /// then not tried here either. Without a log, a refused secret is remembered below the data directory.
-async fn clients(settings: &Settings, data_dir: &Path) -> anyhow::Result<(Clients, bool)> {
-    if let Ok(log) = connect(settings, data_dir).await {
-        return Ok((accounts::clients(settings, &log).await?, true));
-    }
-    Ok((accounts::clients_of_folder(settings, &data_dir.join(ACCOUNTS))?, false))
+async fn clients(
+    settings: &Settings,
+    log: Option<&Log>,
+    data_dir: &Path,
+) -> anyhow::Result<Clients> {
+    Ok(match log {
+        Some(log) => accounts::clients(settings, log).await?,
+        None => accounts::clients_of_folder(settings, &data_dir.join(ACCOUNTS))?,
+    })
 }
 
 async fn check_site(label: &str, client: &Client, kinds: &BTreeSet<Kind>) -> usize {
@@ -110,9 +116,13 @@ async fn check_site(label: &str, client: &Client, kinds: &BTreeSet<Kind>) -> usi
     bad
 }
 
-async fn probe(destination: &Destination) -> anyhow::Result<String> {
+async fn probe(
+    log: Option<&Log>,
+    settings: &Settings,
+    destination: &Destination,
+) -> anyhow::Result<String> {
     match &destination.target {
-        Target::Files(files) => Ok(file_sink::check(files).await?),
+        Target::Files(files) => Ok(file_sink::check(log, settings, (destination, files)).await?),
         Target::Sql(sql) => Ok(sql_sink::check(sql).await?),
     }
 }

@@ -183,6 +183,28 @@ impl Directory {
         bucket.check_class(&layout).map(|()| bucket.no_clobber())
     }
 
+    /// The identity that stands in a directory, if one does. Nothing is written.
+    ///
+    /// # Errors
+    /// When the directory is not there, or what stands there can't be read.
+    pub(crate) fn identity_in(root: &Path) -> Result<Option<DestinationId>, DirectoryError> {
+        let layout = Layout::new(root.to_owned());
+        if !root.is_dir() {
+            return Err(identity::missing(&layout, false));
+        }
+        identity::of_bytes(&layout, disk::read(&layout.identity()))
+    }
+
+    /// The identity that stands in a bucket, if one does. Nothing is written.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn identity_in_bucket(
+        bucket: &Bucket,
+    ) -> Result<Option<DestinationId>, DirectoryError> {
+        identity::read(&Layout::of_bucket(bucket.url()), bucket)
+    }
+
     /// The same, with or without a small file beside each that an auditor's tools can check it by.
     #[must_use]
     pub fn with_sidecars(self, sidecars: bool) -> Self {

@@ -14,6 +14,11 @@ use crate::progress::{Progress, ProgressError};
 use crate::streaming::blocking;
 use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, wiring};
 
+/// What `sluice check` says of a destination that will be given another identity.
+const OLDER: &str = "it is an older copy of itself, and will be filled up under another identity";
+/// What it says of one that lost its ledger, after a replay to it was asked for.
+const REFILLED: &str = "it has lost its ledger, and will be filled anew, as was asked for";
+
 /// Why a destination is not open yet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOpen {
@@ -81,13 +86,7 @@ async fn find(
     let known = known.map(|known| known.id);
     let directory = opened(log, target, known.as_ref()).await?;
     let id = directory.identity().clone();
-    let seen = KnownDestination {
-        id: id.clone(),
-        label: destination.label.clone(),
-        place: target.url.clone(),
-        seen_at: Utc::now(),
-    };
-    let labels: Vec<String> = settings.destinations.iter().map(|one| one.label.clone()).collect();
+    let (seen, labels) = (seen(destination, target, &id), labels(settings));
     alone(log, &seen, &labels).await?;
     outliving(log, destination, &directory).await;
     if is_older(log, &directory, known.as_ref(), &seen).await? {
@@ -154,20 +153,13 @@ async fn is_older(
 ) -> Result<bool, NotOpen> {
     let found = &seen.id;
     let known = known.unwrap_or(found);
-    match log.lineage(known, found).await.map_err(NotOpen::Known)? {
-        Lineage::Same | Lineage::Successor => {}
-        Lineage::Ancestor => {
-            tracing::warn!(
-                destination = seen.label,
-                "{} is an older copy of itself, of before it was {known}; it is filled up under another identity",
-                seen.place
-            );
-            return Ok(true);
-        }
-        Lineage::Stranger => {
-            let (place, known, found) = (seen.place.clone(), known.clone(), found.clone());
-            return Err(NotOpen::Another { place, known, found });
-        }
+    if is_ancestor(log, known, seen).await? {
+        tracing::warn!(
+            destination = seen.label,
+            "{} is an older copy of itself, of before it was {known}; it is filled up under another identity",
+            seen.place
+        );
+        return Ok(true);
     }
     match Progress::new(log.clone(), Arc::clone(directory)).check().await {
         Ok(()) => Ok(false),
@@ -177,6 +169,60 @@ async fn is_older(
         }
         Err(error) => Err(NotOpen::Progress(error)),
     }
+}
+
+/// Whether it bears an identity that another took the place of.
+async fn is_ancestor(
+    log: &Log,
+    known: &DestinationId,
+    seen: &KnownDestination,
+) -> Result<bool, NotOpen> {
+    match log.lineage(known, &seen.id).await.map_err(NotOpen::Known)? {
+        Lineage::Same | Lineage::Successor => Ok(false),
+        Lineage::Ancestor => Ok(true),
+        Lineage::Stranger => {
+            let (place, known, found) = (seen.place.clone(), known.clone(), seen.id.clone());
+            Err(NotOpen::Another { place, known, found })
+        }
+    }
+}
+
+/// Compares the identity at the destination's place with what the log knows of it, as [`open`] does, and writes nothing;
+/// says what will be done about it, where something will.
+pub(crate) async fn compared(
+    log: &Log,
+    settings: &Settings,
+    destination: &Destination,
+    target: &FilesTarget,
+) -> Result<Option<&'static str>, NotOpen> {
+    let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
+    let known = known.map(|known| known.id);
+    let Some(id) = wiring::identity(target).await.map_err(NotOpen::Directory)? else {
+        let Some(known) = known else { return Ok(None) };
+        let replays = log.replays_to(&known).await.map_err(NotOpen::Known)?;
+        if log.is_any_not_begun(&replays).await.map_err(NotOpen::Known)? {
+            return Ok(Some(REFILLED));
+        }
+        let root = target.url.clone().into();
+        return Err(NotOpen::Directory(DirectoryError::Unknown { root }));
+    };
+    let seen = seen(destination, target, &id);
+    alone(log, &seen, &labels(settings)).await?;
+    let known = known.unwrap_or(id);
+    Ok(is_ancestor(log, &known, &seen).await?.then_some(OLDER))
+}
+
+fn seen(destination: &Destination, target: &FilesTarget, id: &DestinationId) -> KnownDestination {
+    KnownDestination {
+        id: id.clone(),
+        label: destination.label.clone(),
+        place: target.url.clone(),
+        seen_at: Utc::now(),
+    }
+}
+
+fn labels(settings: &Settings) -> Vec<String> {
+    settings.destinations.iter().map(|one| one.label.clone()).collect()
 }
 
 /// The record goes first: after a kill the destination has either identity, and what is to follow is known.

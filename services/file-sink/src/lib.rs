@@ -51,6 +51,6 @@ pub use directory::{
 pub use entry::{Entry, Stamp, State, UnexpectedEvent};
 pub use naming::{Naming, example_names};
 pub use reconcile::{ReconcileError, reconcile};
-pub use service::{FileSinkError, check, component, run, standalone};
+pub use service::{CheckError, FileSinkError, check, component, run, standalone};
 pub use verify::verify;
 pub use worker::FileSink;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use queue::{ConnectError, Log, LogOptions, RunError, RunnerState};
+use queue::{BoxError, ConnectError, Log, LogOptions, RunError, RunnerState};
 use service::{Exit, Health, HealthHandle};
 use settings::{Destination, FilesTarget, Needs, Settings};
 use staging::{Staging, StagingError};
@@ -154,11 +154,38 @@ async fn opened(
     }
 }
 
-/// Tries a destination: whether it is there and can be written.
+/// Why a destination is no good.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// It can't be used.
+    #[error(transparent)]
+    Place(DirectoryError),
+    /// It is not what the log knows it as, or that could not be found out.
+    #[error(transparent)]
+    Known(BoxError),
+}
+
+/// Tries a destination: whether it is there, is what it was, as far as a log was reached that knows, and can be written.
 ///
 /// # Errors
 /// When it can't be delivered to.
-pub async fn check(target: &FilesTarget) -> Result<String, DirectoryError> {
+pub async fn check(
+    log: Option<&Log>,
+    settings: &Settings,
+    (destination, target): (&Destination, &FilesTarget),
+) -> Result<String, CheckError> {
+    // First, or something would be written where a share isn't mounted.
+    let follows = match log {
+        Some(log) => identity::compared(log, settings, destination, target)
+            .await
+            .map_err(|error| CheckError::Known(error.into()))?,
+        None => None,
+    };
+    let written = written(target).await.map_err(CheckError::Place)?;
+    Ok(follows.map_or_else(|| written.clone(), |follows| format!("{written}; {follows}")))
+}
+
+async fn written(target: &FilesTarget) -> Result<String, DirectoryError> {
     let no_clobber = match target.directory() {
         Some(root) => crate::streaming::blocking(move || Directory::check(&root)).await?,
         None => {

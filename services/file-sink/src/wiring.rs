@@ -45,6 +45,19 @@ pub async fn open(
     opened.map(|directory| Arc::new(directory.with_sidecars(target.sidecars)))
 }
 
+/// The identity that stands at a destination's place, if one does. Nothing is written.
+pub(crate) async fn identity(
+    target: &FilesTarget,
+) -> Result<Option<DestinationId>, DirectoryError> {
+    match target.directory() {
+        Some(root) => blocking(move || Directory::identity_in(&root)).await,
+        None => {
+            let bucket = bucket(target).await?;
+            blocking(move || Directory::identity_in_bucket(&bucket)).await
+        }
+    }
+}
+
 /// The bucket of a destination that is one, not tried yet.
 pub(crate) async fn bucket(target: &FilesTarget) -> Result<Bucket, DirectoryError> {
     let store = Store::open(&target.url).await.map_err(DirectoryError::Bucket)?;

@@ -17,6 +17,29 @@ fn archives(names: &[&'static str]) -> SettingsFile {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_is_not_mounted_is_no_good_destination_and_stays_bare() {
+    let rig = Rig::new(2).await;
+    rig.settle(&archives(&["files"]));
+    rig.once().await;
+    let up = rig.start("sluice", &["up"]);
+    answers(&rig).await;
+    let checked = rig.sluice(&["check"]).await;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(said.contains("can be written"), "{said}");
+    fs::rename(rig.path("files"), rig.path("away")).expect("it can be moved");
+    fs::create_dir(rig.path("files")).expect("a folder");
+    let checked = rig.sluice(&["check"]).await;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        said.contains("destination files: FAILED") && said.contains("lost the ledger"),
+        "{said}"
+    );
+    assert!(!checked.status.success(), "{said}");
+    assert_eq!(fs::read_dir(rig.path("files")).expect("a folder").count(), 0, "it was filled");
+    assert!(up.stop().await, "it stops in good order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_destinations_that_begin_together_in_one_directory_are_found_out() {
     let rig = Rig::new(2).await;
     rig.settle(&archives(&["files", "second"]));
