@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{Conflict, DestinationId, Retention, Revision};
 
+mod adoption;
 mod bucket;
 mod copying;
 mod delivery;

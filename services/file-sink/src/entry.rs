@@ -50,7 +50,7 @@ pub enum State {
         /// The file.
         name: RelativePath,
     },
-    /// A file that somebody else wrote is the same, byte for byte.
+    /// A file that somebody else wrote is the same, byte for byte, or a report that says the same.
     Adopted {
         /// The file.
         name: RelativePath,

@@ -62,7 +62,7 @@ pub(crate) enum Occupant {
     },
     /// A file that we did not write.
     Foreign {
-        /// Whether it is the same, byte for byte.
+        /// Whether it is the same: byte for byte, or a report that says the same.
         same: bool,
     },
 }

@@ -4,7 +4,7 @@ use crate::directory::Directory;
 use crate::directory::delivery::{DeliveryError, How, Settled, Wanted};
 use crate::directory::layout::Key;
 use crate::directory::place::{NoClobber, Sort, Standing};
-use crate::entry::{Entry, Event, State};
+use crate::entry::{Entry, Event, Stamp, State};
 use crate::place::{Occupant, Placement, place};
 
 /// The last number that a name is tried with.
@@ -64,7 +64,8 @@ impl Directory {
     ) -> Result<Option<Plan>, DeliveryError> {
         let write = |how| Ok(Some(Plan::Write { name: name.clone(), how }));
         for _ in 0..ROUNDS_MAX {
-            let event = match self.placement(wanted, name)? {
+            let (placement, same) = self.placement(wanted, name)?;
+            let event = match placement {
                 Placement::Next => {
                     self.unclaim(wanted, name)?;
                     return Ok(None);
@@ -90,7 +91,13 @@ impl Directory {
                     return Ok(Some(Plan::Write { name, how: How::Overwrite }));
                 }
                 Placement::Adopt if !self.claim(wanted, name)? => continue,
-                Placement::Adopt => Event::Found { name: name.clone() },
+                Placement::Adopt => {
+                    // Of what lies there: it may say the same in other bytes.
+                    let stamp = same.unwrap_or(wanted.stamp);
+                    let (adopted, found) = (Wanted { stamp, ..wanted.clone() }, name.clone());
+                    let event = Event::Found { name: found };
+                    return self.settled_by(key, &adopted, entry, name, event).map(Some);
+                }
                 Placement::AlreadyThere => Event::Written,
                 Placement::Skip => {
                     self.unclaim(wanted, name)?;
@@ -129,13 +136,21 @@ impl Directory {
         }))
     }
 
-    /// What the rule makes of a name and who has it.
-    fn placement(&self, wanted: &Wanted, name: &RelativePath) -> Result<Placement, DeliveryError> {
-        let occupant = self.occupant(wanted, name)?;
-        Ok(place(self.rules.conflict, occupant, wanted.stamp.revision))
+    /// What the rule makes of a name and who has it; and the stamp of a file there that is the same, whoever wrote it.
+    fn placement(
+        &self,
+        wanted: &Wanted,
+        name: &RelativePath,
+    ) -> Result<(Placement, Option<Stamp>), DeliveryError> {
+        let (occupant, same) = self.occupant(wanted, name)?;
+        Ok((place(self.rules.conflict, occupant, wanted.stamp.revision), same))
     }
 
-    fn occupant(&self, wanted: &Wanted, name: &RelativePath) -> Result<Occupant, DeliveryError> {
+    fn occupant(
+        &self,
+        wanted: &Wanted,
+        name: &RelativePath,
+    ) -> Result<(Occupant, Option<Stamp>), DeliveryError> {
         let ledger = |cause| wanted.ledger_failed(cause);
         let owner = self.ledger.owner(name).map_err(ledger)?;
         let ours = match owner {
@@ -143,31 +158,32 @@ impl Directory {
                 let entry = self.ledger.entry(&Key::of_artifact(&owner)).map_err(ledger)?;
                 let has_it = |its: &RelativePath| its.folded() == name.folded();
                 let entry = entry.filter(|entry| entry.name().is_some_and(has_it));
-                return Ok(Occupant::OtherArtifact {
+                let other = Occupant::OtherArtifact {
                     placed: entry.as_ref().is_some_and(Entry::has_file),
                     revision: entry.map_or(domain::Revision::BEFORE_ALL, |e| e.stamp.revision),
-                });
+                };
+                return Ok((other, None));
             }
             owner => owner.is_some(),
         };
         let same = match self.standing(wanted, name)? {
-            Standing::Nothing if ours => return Ok(Occupant::Ours),
-            Standing::Nothing => return Ok(Occupant::Nobody),
-            Standing::Other => false,
+            Standing::Nothing if ours => return Ok((Occupant::Ours, None)),
+            Standing::Nothing => return Ok((Occupant::Nobody, None)),
+            Standing::Other => None,
             // What a killed worker left of the way that shows an empty file first.
             Standing::File { size: 0 }
                 if ours && self.no_clobber() == NoClobber::CreateAndRename =>
             {
-                return self.remove_empty(wanted, name).map(|()| Occupant::Ours);
+                return self.remove_empty(wanted, name).map(|()| (Occupant::Ours, None));
             }
-            Standing::File { size } if size != wanted.stamp.size => false,
-            Standing::File { .. } => {
-                let digest = self.place.digest_of(&self.layout.file(name));
-                let digest = digest.map_err(|cause| wanted.file_failed(name, cause))?;
-                digest == Some(wanted.stamp.digest)
+            Standing::File { size } => {
+                self.same(wanted, name, size).map_err(|cause| wanted.file_failed(name, cause))?
             }
         };
-        Ok(if same && ours { Occupant::OursInPlace } else { Occupant::Foreign { same } })
+        Ok(match same {
+            Some(stamp) if ours && stamp == wanted.stamp => (Occupant::OursInPlace, same),
+            _ => (Occupant::Foreign { same: same.is_some() }, same),
+        })
     }
 
     fn standing(&self, wanted: &Wanted, name: &RelativePath) -> Result<Standing, DeliveryError> {
@@ -195,7 +211,7 @@ impl Directory {
             How::TakeReserved => Placement::TakeReserved,
             How::Overwrite => Placement::Overwrite,
         };
-        if self.placement(wanted, name)? != expected {
+        if self.placement(wanted, name)?.0 != expected {
             return Ok(false);
         }
         self.ledger.reassign(name, &wanted.artifact).map_err(ledger)?;

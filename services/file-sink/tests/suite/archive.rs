@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{ArtifactId, ArtifactKey, Conflict, FileNameFormat, Kind, NameValues, Particulars};
-use file_sink::Settled;
+use file_sink::{Found, Settled};
+use session_report::{Limits, Report};
 
 use crate::stand::{self, Delivered, Stand, delivered};
 
@@ -59,4 +60,51 @@ fn written(stand: &Stand) -> BTreeMap<String, (u64, i64, i64)> {
         (name, (found.ino(), found.mtime(), found.mtime_nsec()))
     };
     names.map(of).collect()
+}
+
+/// A report as an appliance answers it: the token in its URL is another each time.
+fn xml(says: &str, token: &str) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<session_list xmlns="http://www.beyondtrust.com/sra/namespaces/API/reporting">
+<session lsid="{:032x}"><session_type>{says}</session_type>
+<session_chat_view_url>https://access.example.com/view?token={token}</session_chat_view_url></session>
+</session_list>
+"#,
+        0
+    )
+}
+
+fn answered(says: &str, token: &str) -> Delivered {
+    let content = xml(says, token);
+    let Delivered { wanted, .. } = artifact(0);
+    let mut item = delivered(wanted.artifact, wanted.name.as_str(), 1, &content);
+    let report = Report::read(content.as_bytes(), &Limits::default()).expect("a report");
+    item.wanted.stamp.content = report.content;
+    item
+}
+
+#[test]
+fn a_report_that_says_the_same_with_other_tokens_in_its_urls_is_adopted_as_it_lies() {
+    for rule in Conflict::ALL {
+        let stand = Stand::new(rule);
+        let lies = xml("support", "of the vendor's client, and longer");
+        let item = answered("support", "ours");
+        stand.put(item.wanted.name.as_str(), &lies);
+        assert_eq!(stand.deliver(&item), Settled::Adopted(item.wanted.name.clone()), "{rule}");
+        assert_eq!(stand.files(), [(item.wanted.name.to_string(), lies)].into(), "{rule}");
+        let mut whole = |found| assert!(matches!(found, Found::Whole(_)), "{rule}: {found:?}");
+        stand.directory.examine(true, &mut whole).expect("it can be examined");
+    }
+}
+
+#[test]
+fn a_report_that_says_something_else_is_somebody_elses() {
+    let item = answered("support", "ours");
+    for lies in [xml("suppört", "ours"), "<session_list".repeat(30)] {
+        let stand = Stand::new(Conflict::AppendNumber);
+        stand.put(item.wanted.name.as_str(), &lies);
+        let placed = Settled::Placed(item.wanted.name.numbered(1));
+        assert_eq!(stand.deliver(&item), placed, "{lies}");
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use end_to_end::{Destinations, Rig, SettingsFile, until};
+use end_to_end::{Destinations, Rig, SettingsFile, files, until};
 
 use crate::replay::{answers, verified};
 
@@ -87,6 +87,22 @@ async fn a_damaged_record_is_named_counts_as_not_held_and_is_mended_as_it_is_sai
         (verified(&rig, "files").await == (true, Vec::new())).then_some(())
     })
     .await;
+    assert!(up.stop().await, "it stops in good order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_whose_reports_have_other_tokens_in_their_urls_is_adopted_as_it_is() {
+    let rig = Rig::with(|options| (options.sessions, options.stable_urls) = (4, false)).await;
+    rig.settle(&archives(&["files"]));
+    rig.once().await;
+    let archive = files(&rig.path("files"));
+    fs::remove_dir_all(rig.path("data")).expect("it can be removed");
+    fs::remove_dir_all(rig.path("files/.sluice")).expect("it can be removed");
+    rig.once().await;
+    assert_eq!(files(&rig.path("files")), archive);
+    let up = rig.start("sluice", &["up"]);
+    answers(&rig).await;
+    assert_eq!(verified(&rig, "files").await, (true, Vec::new()));
     assert!(up.stop().await, "it stops in good order");
 }
 
