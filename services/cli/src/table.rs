@@ -1,5 +1,18 @@
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::exit;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+
+/// Prints a line of an answer. Where nobody reads any more the program ends without a word, as others do.
+pub(crate) fn tell(line: fmt::Arguments<'_>) {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Ok(()) => {}
+        Err(closed) if closed.kind() == io::ErrorKind::BrokenPipe => exit(UNREAD),
+        Err(cause) => panic!("could not print: {cause}"),
+    }
+}
 
 /// A plain table with a heading: columns aligned, no lines, as wide as its content.
 pub(crate) fn table<const N: usize>(
@@ -27,6 +40,9 @@ pub(crate) fn plain(text: &str) -> String {
     }
     line
 }
+
+/// The exit code of who was not heard to the end.
+const UNREAD: i32 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -128,6 +128,20 @@ impl Rig {
     pub async fn sluice(&self, arguments: &[&str]) -> Output {
         let mut command = self.command("sluice", arguments);
         tokio::task::spawn_blocking(move || command.output().expect("the program starts"))
+            .await
+            .expect("waiting does not panic")
+    }
+
+    /// Runs `sluice` with nobody to read what it prints.
+    pub async fn sluice_unread(&self, arguments: &[&str]) -> Output {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = self.command("sluice", arguments);
+        command.stdout(writer).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program starts");
+        // It holds the writer, too.
+        drop(command);
+        tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ends"))
             .await
             .expect("waiting does not panic")
     }

@@ -91,6 +91,25 @@ async fn a_damaged_record_is_named_counts_as_not_held_and_is_mended_as_it_is_sai
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_reads_to_its_end_is_no_panic() {
+    let rig = Rig::new(2).await;
+    rig.settle(&archives(&["files"]));
+    rig.once().await;
+    for number in 0..50 {
+        fs::write(rig.path(&format!("files/{number}")), "somebody else's").expect("a file");
+    }
+    let up = rig.start("sluice", &["up"]);
+    answers(&rig).await;
+    for arguments in [&["verify", "--to", "files", "--json"][..], &["status"]] {
+        let unread = rig.sluice_unread(arguments).await;
+        let told = String::from_utf8_lossy(&unread.stderr);
+        assert_eq!(unread.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(!told.contains("panicked"), "{arguments:?}: {told}");
+    }
+    assert!(up.stop().await, "it stops in good order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_archive_whose_reports_have_other_tokens_in_their_urls_is_adopted_as_it_is() {
     let rig = Rig::with(|options| (options.sessions, options.stable_urls) = (4, false)).await;
     rig.settle(&archives(&["files"]));
