@@ -79,9 +79,9 @@ impl Directory {
         Ok((!is_good).then(|| Found::SidecarAltered(entry.clone())))
     }
 
-    /// Removes the sidecar of a file that is gone, if it is ours.
+    /// Removes the sidecar of a file that is gone, if it is ours; also where there are to be none any more.
     pub(super) fn remove_sidecar(&self, name: &RelativePath) -> Result<(), PlaceError> {
-        let Some(path) = self.layout.sidecar(name).filter(|_| self.sidecars) else { return Ok(()) };
+        let Some(path) = self.layout.sidecar(name) else { return Ok(()) };
         match self.place.read(&path)? {
             Some(there) if there.starts_with(OURS.as_bytes()) => self.place.remove_file(&path),
             _ => Ok(()),

@@ -58,6 +58,20 @@ fn a_retired_backup_takes_its_own_with_it() {
 }
 
 #[test]
+fn a_retired_backup_takes_its_own_with_it_also_after_sidecars_were_switched_off() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    let rules = Rules { conflict: Conflict::AppendNumber, retention: Retention::Prior(0) };
+    attested(&stand, rules, &[backup(1, "one")]);
+    stand.put("backup-02.nsb.sha256", "somebody else's");
+    let without = stand.open(rules);
+    for item in [backup(2, "two"), backup(3, "three")] {
+        deliver(&without, &item).expect("it can be delivered");
+        without.retire(item.wanted.artifact.site()).expect("old ones can be retired");
+    }
+    assert_eq!(stand.names(), ["backup-02.nsb.sha256", "backup-03.nsb"]);
+}
+
+#[test]
 fn what_lost_its_name_to_another_says_nothing_beside_the_others_file() {
     let stand = Stand::new(Conflict::Overwrite);
     let (first, second) = (report("1", "a.xml", 1, "one"), report("2", "a.xml", 2, "two"));
