@@ -43,6 +43,9 @@ use ledger::Ledger;
 use marks::Marks;
 use place::Place;
 
+/// What the folder begins with that a check tries a directory in; its process follows.
+const TRIAL: &str = ".sluice-check-";
+
 /// A directory, local or on a mounted share, or a bucket as a destination. All of it blocks: call it where that is
 /// allowed.
 ///
@@ -165,7 +168,13 @@ impl Directory {
         if !root.is_dir() {
             return Err(identity::missing(&Layout::new(root.to_owned()), false));
         }
-        let trial = root.join(format!(".sluice-check-{}", std::process::id()));
+        // What one that was killed left.
+        let mut names = disk::names(root).map_err(DirectoryError::Disk)?;
+        names.retain(|name| name.starts_with(TRIAL) && presence::is_old(&root.join(name)));
+        for left_over in names {
+            let _ = std::fs::remove_dir_all(root.join(left_over));
+        }
+        let trial = root.join(format!("{TRIAL}{}", std::process::id()));
         let made = std::fs::create_dir(&trial)
             .map_err(|cause| DirectoryError::Disk(PlaceError::new("write into", root, cause)));
         let found = made

@@ -112,7 +112,7 @@ impl Dead {
     }
 }
 
-fn is_old(path: &Path) -> bool {
+pub(super) fn is_old(path: &Path) -> bool {
     let changed = fs::metadata(path).and_then(|found| found.modified());
     changed
         .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > LEFT_OVER_AGE))

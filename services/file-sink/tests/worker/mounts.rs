@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use domain::Conflict;
 use file_sink::{Directory, DirectoryError, WithoutIdentity};
@@ -81,6 +82,22 @@ async fn a_folder_of_it_that_may_not_be_written_is_down_until_it_may_be() {
     house.sink.probe().await.expect("it can be written");
     house.work(&second).await.expect("delivered");
     assert_eq!(house.files(), [("sub/1.xml".to_owned(), 3), ("sub/2.xml".to_owned(), 3)]);
+}
+
+#[test]
+fn a_check_removes_what_one_that_was_killed_left_long_ago() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, hours) in [(".sluice-check-1", 25), (".sluice-check-2", 1), ("theirs", 25)] {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).expect("a folder");
+        let at = SystemTime::now() - Duration::from_secs(hours * 60 * 60);
+        fs::File::open(&path).and_then(|it| it.set_modified(at)).expect("it can be set");
+    }
+    Directory::check(folder.path()).expect("it can be written");
+    let left = fs::read_dir(folder.path()).expect("it can be listed");
+    let mut left: Vec<_> = left.map(|one| one.expect("an entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, [".sluice-check-2", "theirs"]);
 }
 
 /// A share that can be mounted and unmounted, and keeps what it has.
