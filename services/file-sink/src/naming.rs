@@ -43,9 +43,12 @@ impl Naming {
 
 /// What a file of each kind will be called in a destination, for people.
 pub fn example_names(settings: &Settings, target: &FilesTarget) -> Vec<String> {
-    let naming = Naming::of(settings, target);
     let site = settings.sites.first().map(|site| site.host.clone());
     let site = site.unwrap_or_else(|| "support.example.com".parse().expect("a host name"));
+    examples(&Naming::of(settings, target), site)
+}
+
+fn examples(naming: &Naming, site: SiteHost) -> Vec<String> {
     let ended = DateTime::from_timestamp(1_795_312_800, 0);
     let particulars = Particulars {
         session_type: Some("support".to_owned()),
@@ -55,13 +58,18 @@ pub fn example_names(settings: &Settings, target: &FilesTarget) -> Vec<String> {
         ended,
     };
     let name = |kind: Kind| {
+        // Of a backup only its slot is known.
+        let particulars = match kind {
+            Kind::SiteBackup => &Particulars::default(),
+            _ => &particulars,
+        };
         let artifact = example(&site, kind, ended.unwrap_or_default());
         let extension = match kind {
             Kind::SessionData | Kind::PresentationData => "xml",
             Kind::SiteBackup => "nsb",
             _ => "flv",
         };
-        format!("{kind}: {}", naming.name(&artifact, &particulars, extension))
+        format!("{kind}: {}", naming.name(&artifact, particulars, extension))
     };
     Kind::ALL.into_iter().map(name).collect()
 }
@@ -74,4 +82,23 @@ fn example(site: &SiteHost, kind: Kind, at: DateTime<Utc>) -> ArtifactId {
     };
     ArtifactId::new(site.clone(), kind, key, kind.has_instances().then_some(Instance(0)))
         .expect("each kind is given what it needs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_shown_with_the_values_that_it_has() {
+        let naming = Naming::new(
+            Formats::new(
+                Some(&"%EXTERNAL_KEY%-%DATE%.%EXTENSION%".parse().expect("a format")),
+                [].into(),
+            ),
+            BTreeMap::new(),
+        );
+        let names = examples(&naming, "support.example.com".parse().expect("a host"));
+        assert_eq!(names[0], "session-data: INC0001-2026-11-22.xml");
+        assert_eq!(names.last().expect("a backup"), "site-backup: -2026-11-22.nsb");
+    }
 }
