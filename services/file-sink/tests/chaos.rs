@@ -9,6 +9,7 @@ use domain::{
     ArtifactId, ArtifactKey, Conflict, FileNameFormat, Instance, Kind, NameValues, Particulars,
     RelativePath,
 };
+use file_sink::Directory;
 
 mod stand;
 use stand::{Delivered, GROUND, Stand, deliver, delivered, open_elsewhere, rules};
@@ -17,6 +18,8 @@ const SIZE: &str = "SLUICE_TEST_ARTIFACTS";
 const RULE: &str = "SLUICE_TEST_RULE";
 const SEED: &str = "SLUICE_TEST_SEED";
 const WORKERS: usize = 4;
+/// Fewer than the runner's.
+const TRIES_MAX: u32 = 4;
 /// What wants one name.
 const CROWD_NAME: &str = "crowd/one name.xml";
 
@@ -87,14 +90,24 @@ fn work(count: usize, rule: Conflict, seed: u64) {
             let (directory, items) = (&directory, &items);
             scope.spawn(move || {
                 for (at, item) in items.iter().enumerate().skip(thread).step_by(2) {
-                    deliver(directory, item).expect("it can be delivered");
+                    persistently(directory, item);
                     if at.is_multiple_of(10) {
-                        deliver(directory, item).expect("it can be delivered again");
+                        persistently(directory, item);
                     }
                 }
             });
         }
     });
+}
+
+/// Delivers as the runner does, which tries again: in a bucket the turn of a killed worker is waited for, and so is that of
+/// one who waits for such a turn.
+fn persistently(directory: &Directory, item: &Delivered) {
+    let mut failed = 0;
+    while let Err(error) = deliver(directory, item) {
+        failed += 1;
+        assert!(failed < TRIES_MAX, "it can't be delivered: {error:?}");
+    }
 }
 
 fn worker(stand: &Stand, count: usize, rule: Conflict, seed: u64) -> Child {
