@@ -18,8 +18,8 @@ const SIZE: &str = "SLUICE_TEST_ARTIFACTS";
 const RULE: &str = "SLUICE_TEST_RULE";
 const SEED: &str = "SLUICE_TEST_SEED";
 const WORKERS: usize = 4;
-/// Fewer than the runner's.
-const TRIES_MAX: u32 = 4;
+/// The runner's, unless the settings say another.
+const TRIES_MAX: u32 = 10;
 /// What wants one name.
 const CROWD_NAME: &str = "crowd/one name.xml";
 
