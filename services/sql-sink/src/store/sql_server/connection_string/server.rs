@@ -6,14 +6,14 @@ const PORT: u16 = 1433;
 
 /// Where a server is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::store::sql_server) struct Address {
-    pub(in crate::store::sql_server) host: String,
-    pub(in crate::store::sql_server) endpoint: Endpoint,
+pub(in super::super) struct Address {
+    pub(in super::super) host: String,
+    pub(in super::super) endpoint: Endpoint,
 }
 
 /// Which of a host's servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store::sql_server) enum Endpoint {
+pub(in super::super) enum Endpoint {
     Port(u16),
     /// The host's SQL Server Browser knows the port.
     Instance(String),
