@@ -29,7 +29,7 @@ pub(super) const LEDGER_NEW: i64 = TABLES.len() as i64;
 /// The kind of what it is to say of sessions that it knows.
 pub(super) const LEDGER_KNOWN: i64 = LEDGER_NEW + 1;
 
-/// How many temporary tables of ids there are beside the stages.
+/// The temporary tables of ids beside the stages.
 const ID_TABLES: [&str; 3] = ["#sluice_id", "#sluice_new_session", "#sluice_new_event"];
 
 /// `kind` tells the table; `ord` is the row's place among its kind in the batch, from 1 (of a session: its place among
