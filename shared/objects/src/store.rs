@@ -1,7 +1,6 @@
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,13 +10,13 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart,
+    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 };
 use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use crate::{OpenError, PutError, StoreError, remote};
+use crate::{Details, OpenError, PutError, StoreError, remote};
 
 /// A part of a local file: what one write takes.
 const LOCAL_PART_BYTES: usize = 1 << 20;
@@ -25,7 +24,7 @@ const LOCAL_PART_BYTES: usize = 1 << 20;
 const REMOTE_PART_BYTES: usize = 5 << 20;
 /// Parts under way at one time in all uploads to a store: with the part that each of them fills they bound its memory.
 const PARTS_IN_ALL_MAX: usize = 4;
-/// Parts under way at one time; with the one that is being filled they bound the memory of a put.
+/// Parts of one upload under way at one time; with the one that is being filled they bound its memory.
 pub(crate) const PARTS_IN_FLIGHT_MAX: usize = 2;
 /// How much of a local file one read takes.
 const READ_BYTES: usize = 256 << 10;
@@ -141,30 +140,12 @@ impl Store {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Error + 'static,
     {
-        let failed = |source| PutError::Store(self.error("write", name, source));
-        let path = self.path(name).map_err(PutError::Store)?;
-        let upload = self.uploads.put_multipart(&path).await.map_err(failed)?;
-        let mut writer = WriteMultipart::new_with_chunk_size(upload, self.part_bytes);
-        let mut content = pin!(content);
-        let mut size = 0;
-        while let Some(piece) = content.next().await {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(cause) => {
-                    // The content's error is the one to tell; parts that stay behind are the store's own to expire.
-                    let _ = writer.abort().await;
-                    return Err(PutError::Content { object: name.to_owned(), cause });
-                }
-            };
-            if let Err(source) = writer.wait_for_capacity(PARTS_IN_FLIGHT_MAX).await {
-                let _ = writer.abort().await;
-                return Err(failed(source));
-            }
-            size += piece.len() as u64;
-            writer.put(piece);
+        let mut upload = self.upload(name, Details::default(), 0).map_err(PutError::Store)?;
+        let put = upload.take_all(content).await;
+        if put.is_err() {
+            upload.abort().await;
         }
-        writer.finish().await.map_err(failed)?;
-        Ok(size)
+        put
     }
 
     /// Stores a few bytes in one request: under a new name only (`create_only`), or replacing what was there.

@@ -1,13 +1,16 @@
+use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 use object_store::{
     MultipartUpload, ObjectStore as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
 };
 use tokio::task::JoinSet;
 
 use crate::store::PARTS_IN_FLIGHT_MAX;
-use crate::{Details, Store, StoreError};
+use crate::{Details, PutError, Store, StoreError};
 
 /// S3 takes no more parts than this.
 const PARTS_MAX: u64 = 10_000;
@@ -109,7 +112,7 @@ impl Upload {
         waited.map_err(|source| self.failed(source))
     }
 
-    async fn begin_parts(&self) -> Result<Parts, StoreError> {
+    async fn begin_parts(&mut self) -> Result<Parts, StoreError> {
         let options = PutMultipartOptions {
             attributes: self.details.attributes(),
             ..PutMultipartOptions::default()
@@ -173,10 +176,35 @@ impl Upload {
         }
     }
 
+    /// Takes a whole stream, and completes it under the name that it began with; returns its size.
+    pub(crate) async fn take_all<S, E>(&mut self, content: S) -> Result<u64, PutError<E>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Error + 'static,
+    {
+        let mut content = pin!(content);
+        let mut size = 0;
+        while let Some(piece) = content.next().await {
+            let piece = piece.map_err(|cause| {
+                let object = self.name.clone();
+                PutError::Content { object, cause }
+            })?;
+            size += piece.len() as u64;
+            self.append(piece).await.map_err(PutError::Store)?;
+        }
+        let name = self.name.clone();
+        self.complete(&name, false).await.map_err(PutError::Store)?;
+        Ok(size)
+    }
+
     /// Gives it up, and has the store forget its parts.
     pub async fn abort(&mut self) {
         self.is_ended = true;
         if let Some(mut parts) = self.parts.take() {
+            if self.store.folder().is_some() {
+                // What writes a part to a file can't be stopped, and holds the file's room as long as it runs.
+                while parts.under_way.join_next().await.is_some() {}
+            }
             parts.under_way.shutdown().await;
             // The store's own rules expire what it can't be told to forget now.
             let _ = parts.upload.abort().await;
