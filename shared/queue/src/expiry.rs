@@ -148,9 +148,11 @@ impl Log {
         let again = ids.map(|id| Route::again_deliver(self, id));
         let mut asked = HashSet::new();
         for route in again.chain([Route::again_fetch(self, site)]) {
-            let open = |state: &&RouteState| state.waiting > 0 || state.in_hand > 0;
-            let state = routes.iter().find(|state| state.name == route.name).filter(open);
+            let state = routes.iter().find(|state| state.name == route.name);
             let Some(state) = state else { continue };
+            if state.in_hand == 0 && self.is_all_taken(state).await? {
+                continue;
+            }
             let stream = if route.on_due { &self.due } else { &self.artifacts };
             let from = DeliverPolicy::ByStartSequence { start_sequence: state.settled_to + 1 };
             read(stream, route.filter, from, |_, message| {

@@ -230,10 +230,10 @@ impl Log {
     /// When the server does not answer.
     pub async fn is_drained(&self, route: &Route) -> Result<bool, BoxError> {
         let Some(state) = self.route_state(route).await? else { return Ok(false) };
-        if state.waiting > 0 || state.in_hand == 0 {
-            return Ok(state.waiting == 0);
+        if !self.is_all_taken(&state).await? {
+            return Ok(false);
         }
-        Ok(state.in_hand <= self.late(&route.name).await?)
+        Ok(state.in_hand == 0 || state.in_hand <= self.late(&route.name).await?)
     }
 
     /// How many messages of a route come again late: in an hour or more from when they were handed back.

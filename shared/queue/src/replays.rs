@@ -211,9 +211,11 @@ impl Log {
         for route in replay.routes(self) {
             // One that is gone was done.
             let Some(state) = self.route_state(&route).await? else { continue };
-            let left = state.waiting + state.in_hand;
-            if left > 0 && state.settled_to < replay.up_to {
-                progress.left += left;
+            if state.settled_to >= replay.up_to {
+                continue;
+            }
+            if state.in_hand > 0 || !self.is_all_taken(&state).await? {
+                progress.left += state.waiting + state.in_hand;
                 progress.in_hand += state.in_hand;
                 progress.is_done = false;
             }

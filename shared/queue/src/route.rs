@@ -7,11 +7,14 @@ use async_nats::jetstream::stream::{
 };
 use chrono::{DateTime, Utc};
 use domain::{DestinationId, Kind, SiteHost};
-use futures::TryStreamExt;
 use messages::Fact;
 use settings::Begin;
 
 pub mod names;
+mod state;
+
+pub use state::RouteState;
+use state::routes_of;
 
 use crate::{BoxError, Log, LogError, Period, Task};
 
@@ -90,21 +93,6 @@ impl From<Begin> for Start {
             Begin::Since(instant) => Start::Since(instant),
         }
     }
-}
-
-/// How far a route is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteState {
-    /// Its name.
-    pub name: String,
-    /// Messages that nobody has taken yet.
-    pub waiting: u64,
-    /// Messages in hand, or waiting for their retry.
-    pub in_hand: u64,
-    /// The stream position up to which everything is settled.
-    pub settled_to: u64,
-    /// The position that it began with; 0 for the start of the log.
-    pub begins_at: u64,
 }
 
 impl Route {
@@ -271,7 +259,7 @@ impl Log {
     /// When the server does not answer.
     pub async fn drop_routes_to(&self, destination: &DestinationId) -> Result<usize, LogError> {
         let mut dropped = 0;
-        for route in routes_of(&self.artifacts).await? {
+        for route in routes_of(&self.artifacts, false).await? {
             if names::delivers_to(&route.name, destination) {
                 self.drop_route(&route.name).await?;
                 dropped += 1;
@@ -294,19 +282,6 @@ impl Log {
         info.is_err_and(|error| error.kind() == ConsumerInfoErrorKind::NotFound)
     }
 
-    /// The state of a route; `None` where there is no such route yet.
-    ///
-    /// # Errors
-    /// When the server does not answer.
-    pub async fn route_state(&self, route: &Route) -> Result<Option<RouteState>, LogError> {
-        let stream = if route.on_due { &self.due } else { &self.artifacts };
-        match stream.consumer_info(&route.name).await {
-            Ok(info) => Ok(Some(state(&info))),
-            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LogError::Route { name: route.name.clone(), cause: error.into() }),
-        }
-    }
-
     /// Whether the server says that there is no such route, or not even its stream.
     pub(crate) async fn is_route_gone(&self, route: &Route) -> Result<bool, LogError> {
         let stream = if route.on_due { &self.due } else { &self.artifacts };
@@ -317,43 +292,6 @@ impl Log {
                 _ => Err(LogError::Route { name: route.name.clone(), cause: error.into() }),
             },
         }
-    }
-
-    /// All routes of both streams.
-    ///
-    /// # Errors
-    /// When the server does not answer.
-    pub async fn routes(&self) -> Result<Vec<RouteState>, LogError> {
-        let mut states = Vec::new();
-        for stream in [&self.due, &self.artifacts] {
-            states.extend(routes_of(stream).await?);
-        }
-        Ok(states)
-    }
-}
-
-async fn routes_of(stream: &Stream) -> Result<Vec<RouteState>, LogError> {
-    let name = stream.cached_info().config.name.clone();
-    // Those that are not durable are no routes: somebody reads through the stream.
-    stream
-        .consumers()
-        .try_filter(|info| std::future::ready(info.config.durable_name.is_some()))
-        .map_ok(|info| state(&info))
-        .try_collect()
-        .await
-        .map_err(|cause| LogError::Stream { name, cause: cause.into() })
-}
-
-fn state(info: &async_nats::jetstream::consumer::Info) -> RouteState {
-    RouteState {
-        name: info.name.clone(),
-        waiting: info.num_pending,
-        in_hand: info.num_ack_pending as u64,
-        settled_to: info.ack_floor.stream_sequence,
-        begins_at: match info.config.deliver_policy {
-            DeliverPolicy::ByStartSequence { start_sequence } => start_sequence,
-            _ => 0,
-        },
     }
 }
 

@@ -307,7 +307,8 @@ async fn settle(house: &House, route: &Route) {
     loop {
         let state = house.log.route_state(route).await.expect("the server answers");
         let state = state.expect("it was made");
-        if state.waiting == 0 && state.in_hand == 0 && state.settled_to > 0 {
+        let all_taken = house.log.is_all_taken(&state).await.expect("the server answers");
+        if all_taken && state.in_hand == 0 && state.settled_to > 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

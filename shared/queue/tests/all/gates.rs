@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::*;
-use domain::Slot;
+use domain::{Kind, Slot};
 use queue::*;
 use settings::Opening;
 
@@ -149,4 +149,31 @@ async fn that_a_message_waits_long_is_forgotten_when_it_is_settled() {
     until_settled(&log, &route).await;
     running.stopped().await.expect("it stops well");
     assert_eq!(waits.keys().await.expect("the log answers"), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_has_just_been_made_or_published_to_is_not_drained() {
+    let log = log().await;
+    let route = Route::deliver(&log, &destination(), &site(), Kind::SessionData);
+    log.publish(&staged(0, "a")).await.expect("the log takes it");
+    let making = async {
+        for _ in 0..200 {
+            log.ensure_route(&route).await.expect("it is made");
+            log.drop_routes_to(&destination()).await.expect("it is dropped");
+        }
+        log.ensure_route(&route).await.expect("it is made");
+        for number in 1..1_000 {
+            log.publish(&staged(number, "a")).await.expect("the log takes it");
+        }
+    };
+    // Somebody else looks all the while. Each time something is left that nobody has taken.
+    let looking = async {
+        loop {
+            assert!(!log.is_drained(&route).await.expect("it answers"));
+        }
+    };
+    tokio::select! {
+        () = making => {}
+        () = looking => {}
+    }
 }

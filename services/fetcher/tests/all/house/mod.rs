@@ -231,7 +231,13 @@ impl House {
     pub async fn drained(&self) {
         until("everything is fetched", async || {
             let routes = self.log.routes().await.expect("the server runs");
-            !routes.is_empty() && routes.iter().all(|route| route.waiting + route.in_hand == 0)
+            for route in &routes {
+                let all_taken = self.log.is_all_taken(route).await.expect("the server runs");
+                if !all_taken || route.in_hand > 0 {
+                    return false;
+                }
+            }
+            !routes.is_empty()
         })
         .await;
     }

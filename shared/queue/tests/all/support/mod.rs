@@ -240,7 +240,8 @@ pub async fn until_count(what: &str, count: &AtomicUsize, number: usize) {
 pub async fn until_settled(log: &Log, route: &Route) {
     until("everything of the route is settled", async || {
         let state = log.route_state(route).await;
-        state.is_ok_and(|state| state.is_some_and(|s| s.waiting == 0 && s.in_hand == 0))
+        let none_in_hand = state.is_ok_and(|state| state.is_some_and(|state| state.in_hand == 0));
+        none_in_hand && log.is_drained(route).await.is_ok_and(|drained| drained)
     })
     .await;
 }
