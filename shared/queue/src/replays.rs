@@ -223,6 +223,22 @@ impl Log {
         Ok(progress)
     }
 
+    /// The position up to which a replay has brought one kind of one site; none where it does not bring that.
+    pub(crate) async fn replay_settled_to(
+        &self,
+        replay: &Replay,
+        site: &SiteHost,
+        kind: Kind,
+    ) -> Result<Option<u64>, LogError> {
+        if !replay.of.iter().any(|(of_site, of_kind)| of_site == site && *of_kind == kind) {
+            return Ok(None);
+        }
+        let name = names::replay(&replay.destination, &replay.id, site, kind);
+        let bounds = Bounds { period: replay.period, up_to: replay.up_to };
+        let state = self.route_state(&Route::replay(self, name, site, kind, bounds)).await?;
+        Ok(state.map(|state| state.settled_to))
+    }
+
     /// Ends a replay: its routes are dropped, and the record says when.
     ///
     /// # Errors

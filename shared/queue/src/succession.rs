@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use chrono::{DateTime, Utc};
-use domain::DestinationId;
 use domain::facts::{Again, Asked};
+use domain::{DestinationId, Kind, SiteHost};
 use messages::Fact;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,9 @@ pub struct Succession {
     pub at: DateTime<Utc>,
     /// Where the routes of that identity had begun, by their names; where a replay brings what was before, the end of that.
     begun_at: BTreeMap<String, u64>,
+    /// From where those routes were wanted, where that is before they began: replays brought the rest.
+    #[serde(default)]
+    wanted_from: BTreeMap<String, u64>,
     /// Where the log stood, where the store was lost and is filled by the replays that were asked for.
     #[serde(default)]
     replayed_to: Option<u64>,
@@ -104,6 +107,21 @@ impl Succession {
             position => Start::At(*position),
         })
     }
+
+    /// From where a route of the new identity is wanted, where that is before it begins: replays bring the rest.
+    fn wanted_from(&self, route: &str, identity: &DestinationId) -> Option<u64> {
+        let old = route.replace(identity.as_str(), self.of.as_str());
+        self.wanted_from.get(&old).copied()
+    }
+}
+
+/// From where, and how far, a destination has come with one kind of one site.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Come {
+    /// The position up to which everything is settled.
+    pub(crate) settled_to: u64,
+    /// The position from which on it wants everything.
+    pub(crate) begins_at: u64,
 }
 
 impl Log {
@@ -122,30 +140,18 @@ impl Log {
         new: &DestinationId,
         last_seen: Option<DestinationId>,
     ) -> Result<(), LogError> {
-        let bucket = self.successions().await.map_err(failed)?;
-        let routes = self.routes().await?;
-        let own = routes.into_iter().filter(|route| names::delivers_to(&route.name, old));
-        let mut begun_at: BTreeMap<String, u64> =
-            own.map(|route| (route.name, route.begins_at)).collect();
-        if begun_at.is_empty() {
-            // An older copy was put back before, too: what its routes were is known from then.
-            for key in bucket.keys().await.map_err(failed)? {
-                let kept = bucket.get(&key).await.map_err(failed)?;
-                begun_at.extend(
-                    kept.filter(|kept| kept.value.of == *old)
-                        .map(|kept| kept.value.begun_at)
-                        .unwrap_or_default(),
-                );
-            }
-        }
+        // It may hold half of what replays had brought: all that was wanted is gone through.
+        let begun_at = self.wanted_of(old).await?;
         let overwritten = last_seen.filter(|last_seen| last_seen != old);
         let succession = Succession {
             of: old.clone(),
             overwritten,
             at: Utc::now(),
             begun_at,
+            wanted_from: BTreeMap::new(),
             replayed_to: None,
         };
+        let bucket = self.successions().await.map_err(failed)?;
         bucket.put(new.as_str(), &succession).await.map_err(failed)
     }
 
@@ -161,10 +167,8 @@ impl Log {
         replays: &[Replay],
     ) -> Result<(), LogError> {
         let up_to = self.stands_at().await?.position;
-        let routes = self.routes().await?;
-        let own = routes.into_iter().filter(|route| names::delivers_to(&route.name, old));
-        let mut begun_at: BTreeMap<String, u64> =
-            own.map(|route| (route.name, route.begins_at)).collect();
+        let wanted_from = self.wanted_of(old).await?;
+        let mut begun_at = wanted_from.clone();
         // What a replay of a part of the time leaves out, the routes bring.
         let whole = replays.iter().filter(|replay| replay.period == Period::default());
         for (site, kind) in whole.flat_map(|replay| &replay.of) {
@@ -175,10 +179,68 @@ impl Log {
             overwritten: None,
             at: Utc::now(),
             begun_at,
+            wanted_from,
             replayed_to: Some(up_to),
         };
         let bucket = self.successions().await.map_err(failed)?;
         bucket.put(new.as_str(), &succession).await.map_err(failed)
+    }
+
+    /// From where the routes of an identity were wanted, by their names: from where they begin, or from before that, where
+    /// replays were to bring what was before.
+    async fn wanted_of(&self, identity: &DestinationId) -> Result<BTreeMap<String, u64>, LogError> {
+        let routes = self.routes().await?;
+        let own = routes.into_iter().filter(|route| names::delivers_to(&route.name, identity));
+        let mut wanted: BTreeMap<String, u64> =
+            own.map(|route| (route.name, route.begins_at)).collect();
+        let bucket = self.successions().await.map_err(failed)?;
+        if wanted.is_empty() {
+            // Another took its place before, too: what its routes were is known from then.
+            for key in bucket.keys().await.map_err(failed)? {
+                let kept = bucket.get(&key).await.map_err(failed)?;
+                let Some(kept) = kept.filter(|kept| kept.value.of == *identity) else { continue };
+                for (route, position) in
+                    kept.value.begun_at.into_iter().chain(kept.value.wanted_from)
+                {
+                    let known = wanted.entry(route).or_insert(position);
+                    *known = position.min(*known);
+                }
+            }
+        }
+        if let Some(succession) = self.succession(identity).await.map_err(failed)? {
+            for (route, position) in &mut wanted {
+                let before = succession.wanted_from(route, identity);
+                *position = before.map_or(*position, |before| before.min(*position));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// From where, and how far, a destination has come with one kind of one site.
+    pub(crate) async fn come(
+        &self,
+        destination: &DestinationId,
+        site: &SiteHost,
+        kind: Kind,
+    ) -> Result<Come, LogError> {
+        let route = Route::deliver(self, destination, site, kind);
+        let Some(state) = self.route_state(&route).await? else { return Ok(Come::default()) };
+        let mut come = Come { settled_to: state.settled_to, begins_at: state.begins_at };
+        let Some(succession) = self.succession(destination).await.map_err(failed)? else {
+            return Ok(come);
+        };
+        let wanted = succession.wanted_from(&route.name, destination);
+        let Some(wanted) = wanted.filter(|wanted| *wanted < come.begins_at) else {
+            return Ok(come);
+        };
+        come.begins_at = wanted;
+        for filled in [destination, &succession.of] {
+            for replay in self.replays_to(filled).await.map_err(failed)? {
+                let settled = self.replay_settled_to(&replay, site, kind).await?;
+                come.settled_to = settled.map_or(come.settled_to, |to| to.min(come.settled_to));
+            }
+        }
+        Ok(come)
     }
 
     /// How the identity that is found at a place belongs to the one that was known there.
@@ -308,6 +370,7 @@ mod tests {
             of: old.clone(),
             overwritten: None,
             at: Utc::now(),
+            wanted_from: BTreeMap::new(),
             replayed_to: None,
         };
         assert_eq!(succession.start_of(&name(&new, &site), &new), Some(Start::All));

@@ -14,7 +14,8 @@ use messages::Fact;
 
 use crate::reading::read;
 use crate::reconcile::{GivenUp, key};
-use crate::{Log, LogError, Route};
+use crate::succession::Come;
+use crate::{Log, LogError};
 
 /// Artifacts of one part: some hundred bytes of memory each.
 const PART: u64 = 250_000;
@@ -24,7 +25,7 @@ const PART: u64 = 250_000;
 pub struct Verification {
     log: Log,
     destination: DestinationId,
-    routes: Vec<(SiteHost, Kind, u64, u64)>,
+    routes: Vec<(SiteHost, Kind, Come)>,
     given_up: GivenUp,
     parts: u64,
 }
@@ -83,10 +84,8 @@ impl Verification {
     ) -> Result<Self, LogError> {
         let mut routes = Vec::new();
         for (site, kind) in of {
-            let state = log.route_state(&Route::deliver(log, destination, &site, kind)).await?;
-            let (settled_to, begins_at) =
-                state.map_or((0, 0), |state| (state.settled_to, state.begins_at));
-            routes.push((site, kind, settled_to, begins_at));
+            let come = log.come(destination, &site, kind).await?;
+            routes.push((site, kind, come));
         }
         let given_up = GivenUp::read(log).await?;
         let facts = log.stands_at().await?.position;
@@ -114,7 +113,7 @@ impl Verification {
         let (mut checked, mut missing) = (0, Vec::new());
         // All that is not waiting stands below the position up to which these are known.
         let epochs = self.log.epochs().await?;
-        for (site, kind, settled_to, begins_at) in &self.routes {
+        for (site, kind, Come { settled_to, begins_at }) in &self.routes {
             let filter = self.log.subjects.staged_of(site, *kind);
             let last_of_each = DeliverPolicy::LastPerSubject;
             read(&self.log.artifacts, filter, last_of_each, |position, message| {

@@ -5,6 +5,7 @@ use messages::Fact;
 
 use super::{ASKED_MAX, Counts, GivenUp, Ledger, Period, again};
 use crate::reading::read;
+use crate::succession::Come;
 use crate::{Log, LogError, Route};
 
 /// A comparison of the log with one destination, begun: how far its routes are is read, its ledger is not yet.
@@ -14,13 +15,6 @@ pub struct Deliveries {
     destination: DestinationId,
     routes: Vec<(SiteHost, Kind, Come)>,
     given_up: GivenUp,
-}
-
-/// From where, and how far, a route has come.
-#[derive(Debug, Clone, Copy, Default)]
-struct Come {
-    settled_to: u64,
-    begins_at: u64,
 }
 
 impl Deliveries {
@@ -35,11 +29,7 @@ impl Deliveries {
     ) -> Result<Self, LogError> {
         let mut settled = Vec::new();
         for (site, kind) in routes {
-            let route = Route::deliver(log, destination, &site, kind);
-            let come = log.route_state(&route).await?.map_or(Come::default(), |state| Come {
-                settled_to: state.settled_to,
-                begins_at: state.begins_at,
-            });
+            let come = log.come(destination, &site, kind).await?;
             settled.push((site, kind, come));
         }
         let given_up = GivenUp::read(log).await?;

@@ -140,3 +140,66 @@ async fn an_identity_that_takes_anothers_place_begins_where_that_began_and_has_i
     assert_eq!(log.end_succession(&succession, &third).await.expect("the log answers"), 2);
     assert_eq!(log.route_state(&new).await.expect("the log answers"), None);
 }
+
+/// A destination that was lost, and is filled by a replay of all of it, under this identity.
+async fn refilled(log: &Log, old: &DestinationId, new: &DestinationId) -> Route {
+    let of = vec![(site(), Kind::SessionData)];
+    let asked = log.ask_replay(old, of, Period::default(), "a person").await;
+    let replay = asked.expect("the log takes it");
+    log.prepare_refill(old, new, &[replay]).await.expect("it is written");
+    let succession = log.succession(new).await.expect("the log answers").expect("it is there");
+    let begin = Beginning::new(Start::All, Some(succession));
+    let routes = begin.routes(log, new, vec![to(log, new)]).await.expect("they are made");
+    routes.into_iter().find(|route| route.name == to(log, new).name).expect("it is one of them")
+}
+
+async fn end_replays(log: &Log, destination: &DestinationId) {
+    for replay in log.replays_to(destination).await.expect("the log answers") {
+        log.end_replay(&replay).await.expect("it is ended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replay_had_brought_is_wanted_still_after_the_next_loss() {
+    let log = log().await;
+    stage(&log, 0..3).await;
+    log.ensure_route(&to(&log, &destination())).await.expect("it is made");
+    let filled = refilled(&log, &destination(), &other()).await;
+    assert_eq!(state(&log, &filled).await.waiting, 0, "the replay brings what is there");
+    end_replays(&log, &other()).await;
+
+    // It is lost once more, and a person asks for a part: the routes bring the rest.
+    let third = DestinationId::from_random([9; 16]);
+    let period = Period { since: Some(Utc::now() - TimeDelta::days(1)), until: None };
+    let part =
+        log.ask_replay(&other(), vec![(site(), Kind::SessionData)], period, "a person").await;
+    log.prepare_refill(&other(), &third, &[part.expect("the log takes it")])
+        .await
+        .expect("it is written");
+    let succession = log.succession(&third).await.expect("the log answers").expect("it is there");
+    assert_eq!(succession.start_of(&to(&log, &third).name, &third), Some(Start::All));
+
+    // Or a copy is put back that was made while it was being filled.
+    let fourth = DestinationId::from_random([8; 16]);
+    log.prepare_succession(&other(), &fourth, None).await.expect("it is written");
+    let succession = log.succession(&fourth).await.expect("the log answers").expect("it is there");
+    assert_eq!(succession.start_of(&to(&log, &fourth).name, &fourth), Some(Start::All));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replay_is_to_bring_waits_and_is_missed_when_the_replay_has_ended() {
+    let log = log().await;
+    stage(&log, 0..3).await;
+    log.ensure_route(&to(&log, &destination())).await.expect("it is made");
+    refilled(&log, &destination(), &other()).await;
+    let compare = async || {
+        let begun = Deliveries::begin(&log, &other(), [(site(), Kind::SessionData)]).await;
+        let begun = begun.expect("the log answers");
+        let counts = begun.against(&Ledger::default(), Period::default()).await;
+        counts.expect("the log answers")
+    };
+    let nothing = Counts { checked: 3, complete: 0, settled: 0, waiting: 0, missing: 0, asked: 0 };
+    assert_eq!(compare().await, Counts { waiting: 3, ..nothing });
+    end_replays(&log, &other()).await;
+    assert_eq!(compare().await, Counts { missing: 3, asked: 3, ..nothing });
+}
