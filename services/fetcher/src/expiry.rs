@@ -27,6 +27,10 @@ pub enum ExpiryError {
     Staging(#[source] StoreError),
 }
 
+/// How long a file that is being written to staging is unchanged at most: a download that gets nothing is given up
+/// within minutes, and the clock of a share may differ by some.
+const UNFINISHED_MAX: Duration = Duration::from_secs(3_600);
+
 /// What one kind of one site is wanted for, read once.
 type Known = BTreeMap<(SiteHost, Kind), Wants>;
 
@@ -69,6 +73,13 @@ async fn remove(
     now: DateTime<Utc>,
 ) -> Result<Counts, ExpiryError> {
     let staging = going.staging;
+    let swept = staging.sweep_unfinished(UNFINISHED_MAX).await.map_err(ExpiryError::Staging)?;
+    if swept > 0 {
+        tracing::info!(
+            swept,
+            "what killed fetchers had left half-written was removed from staging"
+        );
+    }
     let mut counts = Counts::default();
     for folder in staging.days().await.map_err(ExpiryError::Staging)? {
         let Some((site, kind, day)) = parts(&folder) else { continue };

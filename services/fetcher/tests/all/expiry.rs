@@ -20,7 +20,7 @@ use tempfile::TempDir;
 struct House {
     log: Log,
     staging: Staging,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl House {
@@ -34,7 +34,7 @@ impl House {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("file://{}", folder.path().display());
         let staging = Staging::open(&url).await.expect("a folder can be staging");
-        House { log, staging, _folder: folder }
+        House { log, staging, folder }
     }
 
     /// Stages an artifact, says so in the log, and lays the fact beside it.
@@ -185,6 +185,26 @@ async fn what_an_attempt_left_goes_after_two_days_and_what_a_fact_names_does_not
     let both = ["session-recording given-up", "session-recording not-laid-yet"];
     assert_eq!(house.left_after(1, BOTH).await, both);
     assert_eq!(house.left_after(3, BOTH).await, ["session-recording not-laid-yet"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_fetcher_left_half_written_goes() {
+    let house = House::build().await;
+    let (_, claim) = house.attempt(Kind::SessionRecording, "whole").await;
+    let half_written = |number: u8, age_s: u64| {
+        let path = house.folder.path().join(format!("{}#{number}", claim.object));
+        let file = std::fs::File::create(&path).expect("it can be made");
+        let modified = std::time::SystemTime::now() - std::time::Duration::from_secs(age_s);
+        file.set_modified(modified).expect("it can be set");
+        path
+    };
+    let (abandoned, still_written) = (half_written(1, 2 * 3_600), half_written(2, 60));
+    assert_eq!(house.left_after(0, BOTH).await, ["session-recording whole"]);
+    assert!(!abandoned.exists() && still_written.exists());
+    // No listing shows it, yet it takes room.
+    let abandoned = half_written(1, 2 * 3_600);
+    assert_eq!(house.left_under_the_floor().await, ["session-recording whole"]);
+    assert!(!abandoned.exists() && still_written.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
