@@ -132,6 +132,7 @@ impl Store {
     /// Stores a stream under a name, replacing what was there, and returns its size.
     ///
     /// The name shows the whole content or what it showed before, also when this is cancelled; memory is bounded by a few parts.
+    /// Two at once to one name of a folder are not for this: one that fails takes the other's file away.
     ///
     /// # Errors
     /// When the stream breaks off, or the store does not take it.

@@ -28,6 +28,26 @@ impl Store {
             StoreError::of("sweep unfinished files from", "the folder", self.place(), source)
         })
     }
+
+    /// Removes what puts of one name have left, where the store is a folder. Whoever is putting it now fails.
+    pub(crate) async fn remove_unfinished(&self, name: &str) {
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)) else { return };
+        // What can't be removed now, a sweep removes.
+        let _ = tokio::task::spawn_blocking(move || remove_of(&path)).await;
+    }
+}
+
+fn remove_of(path: &Path) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let left = entry.file_name();
+        let left = left.to_string_lossy();
+        if is_unfinished(&left) && left.rsplit_once('#').is_some_and(|(of, _)| *name == *of) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn sweep(folder: &Path, before: SystemTime) -> io::Result<u64> {
@@ -42,7 +62,9 @@ fn sweep(folder: &Path, before: SystemTime) -> io::Result<u64> {
         };
         for entry in entries {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
+            // What is gone since has been completed, or given up.
+            let is_folder = entry.file_type().is_ok_and(|sort| sort.is_dir());
+            if is_folder {
                 folders.push(entry.path());
             } else if is_unfinished(&entry.file_name().to_string_lossy())
                 && is_older(&entry.path(), before)

@@ -206,8 +206,12 @@ impl Upload {
                 while parts.under_way.join_next().await.is_some() {}
             }
             parts.under_way.shutdown().await;
-            // The store's own rules expire what it can't be told to forget now.
-            let _ = parts.upload.abort().await;
+            let forgotten = parts.upload.abort().await;
+            // A bucket's own rules expire what it can't be told to forget now. A file that was to be completed, and could
+            // not be flushed, say, `object_store` forgets to remove.
+            if forgotten.is_err() {
+                self.store.remove_unfinished(&self.name).await;
+            }
         }
     }
 

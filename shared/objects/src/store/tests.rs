@@ -145,6 +145,18 @@ async fn what_a_killed_put_left_is_swept_and_objects_are_not() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_completed_leaves_nothing() {
+    let (folder, store) = store().await;
+    std::fs::create_dir_all(folder.path().join("a/b")).expect("it can be made");
+    let content = Bytes::from(vec![7; 2 * LOCAL_PART_BYTES]);
+    let whole = stream::iter([Ok::<_, io::Error>(content)]);
+    let error = store.put("a/b", whole).await.expect_err("a folder stands there");
+    let left = std::fs::read_dir(folder.path().join("a")).expect("it is there");
+    let left: Vec<_> = left.map(|entry| entry.expect("it is there").file_name()).collect();
+    assert_eq!(left, ["b"], "{error}");
+}
+
+#[tokio::test]
 async fn what_is_no_url_says_how_one_is_written() {
     for url in ["", "/srv/x", "srv", "file://host/x"] {
         let error = Store::open(url).await.expect_err("it is no URL of a store");
