@@ -58,7 +58,7 @@ impl Mount {
         }
     }
 
-    /// Gives back was taken.
+    /// Gives back what was taken.
     pub fn free(&self) {
         fs::remove_file(self.ballast()).expect("it is full");
     }
