@@ -64,13 +64,19 @@ async fn sql_server_holds_the_same_rows_as_sqlite_table_by_table() {
     let up = rig.start("sluice", &["up"]);
     answers(&rig).await;
     assert_eq!(verified(&rig, "warehouse").await, (true, Vec::new()));
-    let first = "(SELECT TOP (1) session_id FROM sluice_ledger ORDER BY session_id)";
+    let nth = |nth: usize| {
+        let in_order = "SELECT session_id FROM sluice_ledger ORDER BY session_id";
+        format!("({in_order} OFFSET {nth} ROWS FETCH NEXT 1 ROW ONLY)")
+    };
     let altered = format!(
-        "UPDATE session SET end_time = '2020-01-01T00:00:00' WHERE id = {first};
-         DELETE FROM session_event WHERE session_id = {first} + 1;
-         INSERT INTO customer (session_id, display_name) SELECT session_id + 2, N'nobody' FROM sluice_ledger
-             WHERE session_id = {first};
-         DELETE FROM session WHERE id = {first} + 3;"
+        "UPDATE session SET end_time = '2020-01-01T00:00:00' WHERE id = {};
+         DELETE FROM session_event WHERE session_id = {};
+         INSERT INTO customer (session_id, display_name) VALUES ({}, N'nobody');
+         DELETE FROM session WHERE id = {};",
+        nth(0),
+        nth(1),
+        nth(2),
+        nth(3)
     );
     run(&connection, &altered).await.expect("rows can be changed");
     let named = ["altered", "altered", "altered", "gone"].map(str::to_owned);
