@@ -15,5 +15,5 @@ mod rig;
 mod settings;
 
 pub use compare::{Arrived, files, rows_of};
-pub use rig::{Health, Program, Rig, until, within};
+pub use rig::{Health, Program, Rig, free_address, until, within};
 pub use settings::{Destinations, SettingsFile};

@@ -1,8 +1,10 @@
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use appliance_simulator::{Options, Product, RunningSimulator, Simulator};
@@ -13,6 +15,10 @@ use crate::settings::{SettingsFile, SiteOf};
 /// How long a condition may take; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a program may take to say how it is.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Ports that no system gives out by itself.
+const PORTS: Range<u16> = 15_000..30_000;
 
 /// Two simulated appliances and a folder for everything that the programs write.
 #[derive(Debug)]
@@ -29,7 +35,7 @@ pub struct Program {
     child: Child,
 }
 
-/// Settings with an address for health, and who listens there.
+/// Settings with an address for health, and that address.
 #[derive(Debug)]
 pub struct Health {
     /// The settings' file.
@@ -167,8 +173,7 @@ impl Rig {
 
     /// Writes the settings once more, beside the others, with an address for health.
     pub fn with_health(&self) -> Health {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("it is bound").to_string();
+        let address = free_address().to_string();
         let settings = fs::read_to_string(self.path("sluice.toml")).expect("it was written");
         let path = self.path("with-health.toml");
         fs::write(&path, format!("{settings}\n[service]\nlisten = {address:?}\n"))
@@ -186,6 +191,7 @@ impl Health {
     /// What the program says of its readiness; nothing while it does not listen.
     pub fn readyz(&self) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
         stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -231,6 +237,24 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// An address that a program can listen at a little later. Its port is none that the system gives to a connection or a
+/// server of another test meanwhile, and none that was given out here before.
+pub fn free_address() -> SocketAddr {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    // Tests of another process begin elsewhere.
+    let first = (std::process::id() % 150) as u16 * 100;
+    let ports = PORTS.end - PORTS.start;
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        assert!(given < ports, "no port is free");
+        let port = PORTS.start + (first + given) % ports;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 

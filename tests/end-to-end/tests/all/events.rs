@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use end_to_end::{Destinations, Rig, SettingsFile, until};
+use end_to_end::{Destinations, Rig, SettingsFile, free_address, until};
 use rusqlite::{Connection, OpenFlags};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -42,9 +42,7 @@ async fn a_session_whose_end_is_pushed_is_in_the_database_long_before_its_schedu
         options.now = None;
     })
     .await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let listen = free.local_addr().expect("it is bound");
-    drop(free);
+    let listen = free_address();
     rig.variable("EVENTS_PATH", PATH);
     rig.settle(&SettingsFile {
         files_of_all_kinds: false,
