@@ -12,7 +12,7 @@ use settings::{Begin, Destination, FilesTarget, Settings};
 
 use crate::progress::{Progress, ProgressError};
 use crate::streaming::blocking;
-use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, wiring};
+use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, holder, wiring};
 
 /// What `sluice check` says of a destination that will be given another identity.
 const OLDER: &str = "it is an older copy of itself, and will be filled up under another identity";
@@ -100,9 +100,11 @@ async fn find(
     let all = log.known_destinations().await.map_err(NotOpen::Known)?;
     let of_a_lost_log = !marks.is_empty() && !all.iter().any(|known| known.id == id);
     let succession = log.succession(&id).await.map_err(NotOpen::Known)?;
-    log.know_destination(&seen).await.map_err(NotOpen::Known)?;
-    // Of two that began together neither could know of the other before.
-    alone(log, &seen, &labels).await?;
+    // Of two that begin together neither knew of the other before.
+    match holder::take(log, &seen, &labels).await.map_err(NotOpen::Known)? {
+        None => log.know_destination(&seen).await.map_err(NotOpen::Known)?,
+        Some(twin) => return Err(twins(&seen, twin)),
+    }
     let start = start(destination.start, of_a_lost_log);
     Ok(Found::Current(directory, Beginning::new(start, succession)))
 }
@@ -111,11 +113,12 @@ async fn find(
 async fn alone(log: &Log, seen: &KnownDestination, labels: &[String]) -> Result<(), NotOpen> {
     match log.twin_of(seen, labels).await.map_err(NotOpen::Known)? {
         None => Ok(()),
-        Some(twin) => {
-            let (place, twin, twin_place) = (seen.place.clone(), twin.label, twin.place);
-            Err(NotOpen::Twins { place, twin, twin_place })
-        }
+        Some(twin) => Err(twins(seen, twin)),
     }
+}
+
+fn twins(seen: &KnownDestination, twin: KnownDestination) -> NotOpen {
+    NotOpen::Twins { place: seen.place.clone(), twin: twin.label, twin_place: twin.place }
 }
 
 /// A directory is given an identity only if none was ever known for its place: else it is a share that isn't mounted.
@@ -266,3 +269,6 @@ async fn outliving(log: &Log, destination: &Destination, directory: &Arc<Directo
         tracing::warn!(error, destination, "could not compare its ledger with the log");
     }
 }
+
+#[cfg(test)]
+mod tests;
