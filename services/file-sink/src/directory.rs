@@ -317,15 +317,17 @@ impl Directory {
         self.ledger.entries()
     }
 
-    /// Whose fault an error is: a directory that is not there explains all others.
+    /// Whose fault an error is: a directory that is not there explains all others. A folder in it that is closed is no
+    /// business of what goes elsewhere, and may be opened again.
     pub(crate) fn fault(&self, error: &PlaceError, size: u64) -> Fault {
         if error.is_full() {
             self.did_not_fit_bytes.fetch_max(size, Ordering::Relaxed);
         }
-        if error.is_forbidden() {
-            self.place.refused(error);
-        }
-        match error.fault() {
+        let fault = match error.is_forbidden() && !self.place.refuses_all(error) {
+            true => Fault::Unclear,
+            false => error.fault(),
+        };
+        match fault {
             Fault::FileSystem => Fault::FileSystem,
             fault => match self.stands() {
                 Ok(()) => fault,
