@@ -100,7 +100,8 @@ async fn an_answer_that_nobody_reads_to_its_end_is_no_panic() {
     }
     let up = rig.start("sluice", &["up"]);
     answers(&rig).await;
-    for arguments in [&["verify", "--to", "files", "--json"][..], &["status"]] {
+    let reconcile = &["reconcile", "--to", "files"];
+    for arguments in [&["verify", "--to", "files", "--json"][..], &["status"], reconcile] {
         let unread = rig.sluice_unread(arguments).await;
         let told = String::from_utf8_lossy(&unread.stderr);
         assert_eq!(unread.status.code(), Some(1), "{arguments:?}: {told}");
