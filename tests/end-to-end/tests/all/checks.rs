@@ -26,6 +26,7 @@ async fn a_share_that_is_not_mounted_is_no_good_destination_and_stays_bare() {
     let checked = rig.sluice(&["check"]).await;
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(said.contains("can be written"), "{said}");
+    assert!(checked.status.success(), "{said}");
     fs::rename(rig.path("files"), rig.path("away")).expect("it can be moved");
     fs::create_dir(rig.path("files")).expect("a folder");
     let checked = rig.sluice(&["check"]).await;
