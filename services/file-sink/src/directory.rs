@@ -193,26 +193,34 @@ impl Directory {
         bucket.check_class(&layout).map(|()| bucket.no_clobber())
     }
 
-    /// The identity that stands in a directory, if one does. Nothing is written.
+    /// The identity that stands in a directory, if one does, and how far it has come. Nothing is written.
     ///
     /// # Errors
     /// When the directory is not there, or what stands there can't be read.
-    pub(crate) fn identity_in(root: &Path) -> Result<Option<DestinationId>, DirectoryError> {
+    pub(crate) fn found_in(
+        root: &Path,
+    ) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
         let layout = Layout::new(root.to_owned());
         if !root.is_dir() {
             return Err(identity::missing(&layout, false));
         }
-        identity::of_bytes(&layout, disk::read(&layout.identity()))
+        let id = identity::of_bytes(&layout, disk::read(&layout.identity()))?;
+        let Some(id) = id else { return Ok(None) };
+        let marks = Marks::all_in_folder(&layout).map_err(DirectoryError::Disk)?;
+        Ok(Some((id, marks)))
     }
 
-    /// The identity that stands in a bucket, if one does. Nothing is written.
+    /// The same of a bucket.
     ///
     /// # Errors
     /// When it can't be read.
-    pub(crate) fn identity_in_bucket(
+    pub(crate) fn found_in_bucket(
         bucket: &Bucket,
-    ) -> Result<Option<DestinationId>, DirectoryError> {
-        identity::read(&Layout::of_bucket(bucket.url()), bucket)
+    ) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
+        let layout = Layout::of_bucket(bucket.url());
+        let Some(id) = identity::read(&layout, bucket)? else { return Ok(None) };
+        let marks = Marks::all(&layout, bucket).map_err(DirectoryError::Disk)?;
+        Ok(Some((id, marks)))
     }
 
     /// The same, with or without a small file beside each that an auditor's tools can check it by.

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use domain::DestinationId;
+use domain::{DestinationId, Marks};
 use queue::{
-    Beginning, BoxError, BucketError, KnownDestination, Lineage, Log, LogError, Route, Start,
+    Beginning, BoxError, BucketError, KnownDestination, Lineage, Log, LogError, Route, SetBack,
+    Start,
 };
 use settings::{Begin, Destination, FilesTarget, Settings};
 
 use crate::progress::{Progress, ProgressError};
 use crate::streaming::blocking;
-use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, holder, wiring};
+use crate::{Directory, DirectoryError, PlaceError, RouteMarks, WithoutIdentity, holder, wiring};
 
 /// What `sluice check` says of a destination that will be given another identity.
 const OLDER: &str = "it is an older copy of itself, and will be filled up under another identity";
@@ -190,7 +191,7 @@ async fn is_ancestor(
     }
 }
 
-/// Compares the identity at the destination's place with what the log knows of it, as [`open`] does, and writes nothing;
+/// Compares what stands at the destination's place with what the log knows of it, as [`open`] does, and writes nothing;
 /// says what will be done about it, where something will.
 pub(crate) async fn compared(
     log: &Log,
@@ -200,7 +201,7 @@ pub(crate) async fn compared(
 ) -> Result<Option<&'static str>, NotOpen> {
     let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
     let known = known.map(|known| known.id);
-    let Some(id) = wiring::identity(target).await.map_err(NotOpen::Directory)? else {
+    let Some((id, marks)) = wiring::found(target).await.map_err(NotOpen::Directory)? else {
         let Some(known) = known else { return Ok(None) };
         let replays = log.replays_to(&known).await.map_err(NotOpen::Known)?;
         if log.is_any_not_begun(&replays).await.map_err(NotOpen::Known)? {
@@ -212,7 +213,15 @@ pub(crate) async fn compared(
     let seen = seen(destination, target, &id);
     alone(log, &seen, &labels(settings)).await?;
     let known = known.unwrap_or(id);
-    Ok(is_ancestor(log, &known, &seen).await?.then_some(OLDER))
+    let is_older = is_ancestor(log, &known, &seen).await? || is_behind(log, &seen, marks).await?;
+    Ok(is_older.then_some(OLDER))
+}
+
+/// Whether it has not come as far as it once had.
+async fn is_behind(log: &Log, seen: &KnownDestination, marks: RouteMarks) -> Result<bool, NotOpen> {
+    let known = async { log.known_marks(&seen.id).await?.all().await };
+    let known = known.await.map_err(NotOpen::Known)?;
+    Ok(SetBack::check(&seen.place, &Marks::stored(marks), &known).is_err())
 }
 
 fn seen(destination: &Destination, target: &FilesTarget, id: &DestinationId) -> KnownDestination {

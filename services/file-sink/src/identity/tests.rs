@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use domain::Revision;
 use nats_server::NatsServer;
 use queue::LogOptions;
 use settings::Needs;
@@ -64,4 +65,31 @@ async fn of_two_that_begin_together_with_one_identity_one_gives_way_and_is_mende
         assert_ne!(own, known);
         assert_eq!(open_one(&log, &settings, winner).await.expect("it goes on"), known);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_was_put_back_from_a_backup_is_told_before_it_is_opened() {
+    let root = tempfile::tempdir().expect("a folder");
+    let folder = root.path().join("one");
+    fs::create_dir(&folder).expect("made");
+    let (log, settings) = (log().await, settings(root.path(), &["one"]));
+    let destination = settings.destination("one").expect("it is in the settings");
+    let target = destination.target.files().expect("it is a folder");
+    let opened = open(&log, &settings, destination, target).await.expect("it is new");
+    let progress = Progress::new(log.clone(), Arc::clone(&opened.directory));
+    let deliver = async |position| {
+        let at = Revision { epoch: 1, position };
+        opened.directory.mark(&queue::mark_key("route", 1), position, None).expect("marked");
+        progress.raise("route", at).await.expect("raised");
+    };
+    let told = async || compared(&log, &settings, destination, target).await.expect("compared");
+    deliver(1).await;
+    assert_eq!(told().await, None);
+    let marks = fs::read_dir(folder.join(".sluice/marks")).expect("there is one");
+    let marks = marks.map(|one| one.expect("an entry").path()).next().expect("there are some");
+    let backup = fs::read(&marks).expect("it can be read");
+    deliver(2).await;
+    assert_eq!(told().await, None);
+    fs::write(&marks, backup).expect("it can be put back");
+    assert_eq!(told().await, Some(OLDER));
 }
