@@ -168,11 +168,13 @@ impl Directory {
         if !root.is_dir() {
             return Err(identity::missing(&Layout::new(root.to_owned()), false));
         }
-        // What one that was killed left.
-        let mut names = disk::names(root).map_err(DirectoryError::Disk)?;
-        names.retain(|name| name.starts_with(TRIAL) && presence::is_old(&root.join(name)));
-        for left_over in names {
-            let _ = std::fs::remove_dir_all(root.join(left_over));
+        disk::may_use(root).map_err(DirectoryError::Disk)?;
+        // What one that was killed left; if it can't be found, it stays.
+        for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+            let is_trial = entry.file_name().to_string_lossy().starts_with(TRIAL);
+            if is_trial && presence::is_old(&entry.path()) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
         }
         let trial = root.join(format!("{TRIAL}{}", std::process::id()));
         let made = std::fs::create_dir(&trial)
