@@ -11,11 +11,17 @@
 //!
 //! **Absent on purpose.** Business: whatever decides about artifacts is in the services.
 
-/// The standard library's panics where nobody reads any more (`sluice verify … | head`); this one ends the program.
-/// It hides the other from all modules below, so that none can forget it.
-macro_rules! println {
+/// The standard library's panic where nobody reads any more (`sluice verify … | head`); these end the program.
+/// They hide the others from all modules below, so that none can forget it.
+macro_rules! print {
     ($($told:tt)*) => {
         $crate::table::tell(format_args!($($told)*))
+    };
+}
+
+macro_rules! println {
+    ($($told:tt)*) => {
+        $crate::table::tell(format_args!("{}\n", format_args!($($told)*)))
     };
 }
 

@@ -220,7 +220,6 @@ pub(crate) fn site<'a>(settings: &'a Settings, label: &str) -> anyhow::Result<&'
     settings.site_labelled(label).ok_or_else(|| anyhow!("the settings name no site {label:?}"))
 }
 
-/// A day (its start, in UTC) or an instant.
 /// The period that is asked for; it may be open at either end.
 pub(crate) fn period(since: Option<&str>, until: Option<&str>) -> anyhow::Result<Period> {
     let [since, until] = [since, until].map(|text| text.map(instant).transpose());
@@ -235,6 +234,7 @@ pub(crate) fn period(since: Option<&str>, until: Option<&str>) -> anyhow::Result
     }
 }
 
+/// A day (its start, in UTC) or an instant.
 fn instant(text: &str) -> anyhow::Result<DateTime<Utc>> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());

@@ -5,9 +5,9 @@ use std::process::exit;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
-/// Prints a line of an answer. Where nobody reads any more the program ends without a word, as others do.
-pub(crate) fn tell(line: fmt::Arguments<'_>) {
-    match writeln!(io::stdout().lock(), "{line}") {
+/// Prints a part of an answer. Where nobody reads any more the program ends without a word, as others do.
+pub(crate) fn tell(part: fmt::Arguments<'_>) {
+    match io::stdout().lock().write_fmt(part) {
         Ok(()) => {}
         Err(closed) if closed.kind() == io::ErrorKind::BrokenPipe => exit(UNREAD),
         Err(cause) => panic!("could not print: {cause}"),

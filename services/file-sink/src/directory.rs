@@ -168,11 +168,13 @@ impl Directory {
         if !root.is_dir() {
             return Err(identity::missing(&Layout::new(root.to_owned()), false));
         }
-        // What one that was killed left.
-        let mut names = disk::names(root).map_err(DirectoryError::Disk)?;
-        names.retain(|name| name.starts_with(TRIAL) && presence::is_old(&root.join(name)));
-        for left_over in names {
-            let _ = std::fs::remove_dir_all(root.join(left_over));
+        disk::may_use(root).map_err(DirectoryError::Disk)?;
+        // What one that was killed left; if it can't be found, it stays.
+        for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+            let is_trial = entry.file_name().to_string_lossy().starts_with(TRIAL);
+            if is_trial && presence::is_old(&entry.path()) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
         }
         let trial = root.join(format!("{TRIAL}{}", std::process::id()));
         let made = std::fs::create_dir(&trial)
@@ -193,26 +195,34 @@ impl Directory {
         bucket.check_class(&layout).map(|()| bucket.no_clobber())
     }
 
-    /// The identity that stands in a directory, if one does. Nothing is written.
+    /// The identity that stands in a directory, if one does, and how far it has come. Nothing is written.
     ///
     /// # Errors
     /// When the directory is not there, or what stands there can't be read.
-    pub(crate) fn identity_in(root: &Path) -> Result<Option<DestinationId>, DirectoryError> {
+    pub(crate) fn found_in(
+        root: &Path,
+    ) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
         let layout = Layout::new(root.to_owned());
         if !root.is_dir() {
             return Err(identity::missing(&layout, false));
         }
-        identity::of_bytes(&layout, disk::read(&layout.identity()))
+        let id = identity::of_bytes(&layout, disk::read(&layout.identity()))?;
+        let Some(id) = id else { return Ok(None) };
+        let marks = Marks::all_in_folder(&layout).map_err(DirectoryError::Disk)?;
+        Ok(Some((id, marks)))
     }
 
-    /// The identity that stands in a bucket, if one does. Nothing is written.
+    /// The same of a bucket.
     ///
     /// # Errors
     /// When it can't be read.
-    pub(crate) fn identity_in_bucket(
+    pub(crate) fn found_in_bucket(
         bucket: &Bucket,
-    ) -> Result<Option<DestinationId>, DirectoryError> {
-        identity::read(&Layout::of_bucket(bucket.url()), bucket)
+    ) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
+        let layout = Layout::of_bucket(bucket.url());
+        let Some(id) = identity::read(&layout, bucket)? else { return Ok(None) };
+        let marks = Marks::all(&layout, bucket).map_err(DirectoryError::Disk)?;
+        Ok(Some((id, marks)))
     }
 
     /// The same, with or without a small file beside each that an auditor's tools can check it by.
@@ -317,15 +327,17 @@ impl Directory {
         self.ledger.entries()
     }
 
-    /// Whose fault an error is: a directory that is not there explains all others.
+    /// Whose fault an error is: a directory that is not there explains all others. A folder in it that is closed is no
+    /// business of what goes elsewhere, and may be opened again.
     pub(crate) fn fault(&self, error: &PlaceError, size: u64) -> Fault {
         if error.is_full() {
             self.did_not_fit_bytes.fetch_max(size, Ordering::Relaxed);
         }
-        if error.is_forbidden() {
-            self.place.refused(error);
-        }
-        match error.fault() {
+        let fault = match error.is_forbidden() && !self.place.refuses_all(error) {
+            true => Fault::Unclear,
+            false => error.fault(),
+        };
+        match fault {
             Fault::FileSystem => Fault::FileSystem,
             fault => match self.stands() {
                 Ok(()) => fault,

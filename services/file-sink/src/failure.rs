@@ -28,6 +28,13 @@ pub(crate) fn ledger_failed(directory: &Directory, error: LedgerError) -> Failur
     failure(of_ledger(directory, &error), error.into())
 }
 
+/// What becomes of a message that is done and can't be marked as such: nobody else's could be either.
+pub(crate) fn of_marks(directory: &Directory, cause: PlaceError) -> Failure {
+    // The probes are to fail until it is mended.
+    directory.fault(&cause, 0);
+    Failure::Down(cause.into())
+}
+
 fn of_ledger(directory: &Directory, error: &LedgerError) -> Fault {
     match error {
         // The ledger's own names are short and plain: a refusal is never a file's fault for good.

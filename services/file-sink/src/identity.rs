@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use domain::DestinationId;
+use domain::{DestinationId, Marks};
 use queue::{
-    Beginning, BoxError, BucketError, KnownDestination, Lineage, Log, LogError, Route, Start,
+    Beginning, BoxError, BucketError, KnownDestination, Lineage, Log, LogError, Route, SetBack,
+    Start,
 };
 use settings::{Begin, Destination, FilesTarget, Settings};
 
 use crate::progress::{Progress, ProgressError};
 use crate::streaming::blocking;
-use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, wiring};
+use crate::{Directory, DirectoryError, PlaceError, RouteMarks, WithoutIdentity, holder, wiring};
 
 /// What `sluice check` says of a destination that will be given another identity.
 const OLDER: &str = "it is an older copy of itself, and will be filled up under another identity";
@@ -100,9 +101,11 @@ async fn find(
     let all = log.known_destinations().await.map_err(NotOpen::Known)?;
     let of_a_lost_log = !marks.is_empty() && !all.iter().any(|known| known.id == id);
     let succession = log.succession(&id).await.map_err(NotOpen::Known)?;
-    log.know_destination(&seen).await.map_err(NotOpen::Known)?;
-    // Of two that began together neither could know of the other before.
-    alone(log, &seen, &labels).await?;
+    // Of two that begin together neither knew of the other before.
+    match holder::take(log, &seen, &labels).await.map_err(NotOpen::Known)? {
+        None => log.know_destination(&seen).await.map_err(NotOpen::Known)?,
+        Some(twin) => return Err(twins(&seen, twin)),
+    }
     let start = start(destination.start, of_a_lost_log);
     Ok(Found::Current(directory, Beginning::new(start, succession)))
 }
@@ -111,11 +114,12 @@ async fn find(
 async fn alone(log: &Log, seen: &KnownDestination, labels: &[String]) -> Result<(), NotOpen> {
     match log.twin_of(seen, labels).await.map_err(NotOpen::Known)? {
         None => Ok(()),
-        Some(twin) => {
-            let (place, twin, twin_place) = (seen.place.clone(), twin.label, twin.place);
-            Err(NotOpen::Twins { place, twin, twin_place })
-        }
+        Some(twin) => Err(twins(seen, twin)),
     }
+}
+
+fn twins(seen: &KnownDestination, twin: KnownDestination) -> NotOpen {
+    NotOpen::Twins { place: seen.place.clone(), twin: twin.label, twin_place: twin.place }
 }
 
 /// A directory is given an identity only if none was ever known for its place: else it is a share that isn't mounted.
@@ -187,7 +191,7 @@ async fn is_ancestor(
     }
 }
 
-/// Compares the identity at the destination's place with what the log knows of it, as [`open`] does, and writes nothing;
+/// Compares what stands at the destination's place with what the log knows of it, as [`open`] does, and writes nothing;
 /// says what will be done about it, where something will.
 pub(crate) async fn compared(
     log: &Log,
@@ -197,7 +201,7 @@ pub(crate) async fn compared(
 ) -> Result<Option<&'static str>, NotOpen> {
     let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
     let known = known.map(|known| known.id);
-    let Some(id) = wiring::identity(target).await.map_err(NotOpen::Directory)? else {
+    let Some((id, marks)) = wiring::found(target).await.map_err(NotOpen::Directory)? else {
         let Some(known) = known else { return Ok(None) };
         let replays = log.replays_to(&known).await.map_err(NotOpen::Known)?;
         if log.is_any_not_begun(&replays).await.map_err(NotOpen::Known)? {
@@ -209,7 +213,15 @@ pub(crate) async fn compared(
     let seen = seen(destination, target, &id);
     alone(log, &seen, &labels(settings)).await?;
     let known = known.unwrap_or(id);
-    Ok(is_ancestor(log, &known, &seen).await?.then_some(OLDER))
+    let is_older = is_ancestor(log, &known, &seen).await? || is_behind(log, &seen, marks).await?;
+    Ok(is_older.then_some(OLDER))
+}
+
+/// Whether it has not come as far as it once had.
+async fn is_behind(log: &Log, seen: &KnownDestination, marks: RouteMarks) -> Result<bool, NotOpen> {
+    let known = async { log.known_marks(&seen.id).await?.all().await };
+    let known = known.await.map_err(NotOpen::Known)?;
+    Ok(SetBack::check(&seen.place, &Marks::stored(marks), &known).is_err())
 }
 
 fn seen(destination: &Destination, target: &FilesTarget, id: &DestinationId) -> KnownDestination {
@@ -266,3 +278,6 @@ async fn outliving(log: &Log, destination: &Destination, directory: &Arc<Directo
         tracing::warn!(error, destination, "could not compare its ledger with the log");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,7 @@
 mod directory;
 mod entry;
 mod failure;
+mod holder;
 mod identity;
 mod naming;
 mod place;

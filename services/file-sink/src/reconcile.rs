@@ -28,7 +28,7 @@ pub enum ReconcileError {
 /// what comes from there.
 ///
 /// # Errors
-/// When the destination, its ledger or the log can't be used.
+/// When the destination, anything of its ledger or the log can't be read or used.
 pub async fn reconcile(
     log: &Log,
     settings: &Settings,
@@ -62,7 +62,8 @@ pub(crate) async fn compare(
     begun.against(&ledger, period).await.map_err(ReconcileError::Log)
 }
 
-/// What a damaged record is about is not held: it is asked for, and whoever delivers it says what is to be done.
+/// What a damaged record is about is not held: it is asked for, and whoever delivers it says what is to be done. What the
+/// file system does not let be read ends it all: what it is about may be held, and asking for it would bring the destination down.
 fn ledger(directory: &Directory) -> Result<Ledger, LedgerError> {
     let mut ledger = Ledger::default();
     for entry in directory.entries()? {

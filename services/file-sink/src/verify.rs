@@ -50,8 +50,8 @@ fn noted(directory: &Directory, mut part: Part) -> Result<Part, LedgerError> {
     for entry in directory.entries()? {
         let Entry { artifact, stamp, state, .. } = match entry {
             Ok(entry) => entry,
-            // What it is about is not held, as far as anybody can tell; the record itself is named later.
-            Err(damaged) if damaged.is_damage() => continue,
+            // What it is about is not held, as far as anybody can tell; what can't be read is itself named later.
+            Err(error) if directory.goes_on_after(&error) => continue,
             Err(error) => return Err(error),
         };
         match state {

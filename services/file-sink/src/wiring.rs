@@ -18,7 +18,7 @@ use crate::progress::{Progress, ProgressError};
 use crate::reconcile::compare;
 use crate::service::{House, Served};
 use crate::streaming::blocking;
-use crate::{Bucket, Directory, DirectoryError, FileSink, Rules, WithoutIdentity};
+use crate::{Bucket, Directory, DirectoryError, FileSink, RouteMarks, Rules, WithoutIdentity};
 
 /// How often a directory that is down is looked at: it may be another by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -45,15 +45,15 @@ pub async fn open(
     opened.map(|directory| Arc::new(directory.with_sidecars(target.sidecars)))
 }
 
-/// The identity that stands at a destination's place, if one does. Nothing is written.
-pub(crate) async fn identity(
+/// The identity that stands at a destination's place, if one does, and how far it has come. Nothing is written.
+pub(crate) async fn found(
     target: &FilesTarget,
-) -> Result<Option<DestinationId>, DirectoryError> {
+) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
     match target.directory() {
-        Some(root) => blocking(move || Directory::identity_in(&root)).await,
+        Some(root) => blocking(move || Directory::found_in(&root)).await,
         None => {
             let bucket = bucket(target).await?;
-            blocking(move || Directory::identity_in_bucket(&bucket)).await
+            blocking(move || Directory::found_in_bucket(&bucket)).await
         }
     }
 }

@@ -61,7 +61,8 @@ impl FileSink {
         let at = self.log.revision_at(position).await.map_err(log_failed)?;
         let key = queue::mark_key(route, at.epoch);
         self.blocking(move |directory| {
-            directory.mark(&key, position, delivered).map_err(|cause| Failure::Down(cause.into()))
+            let marked = directory.mark(&key, position, delivered);
+            marked.map_err(|cause| failure::of_marks(directory, cause))
         })
         .await?;
         Ok(self.progress.raise(route, at).await?)

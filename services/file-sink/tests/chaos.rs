@@ -9,7 +9,7 @@ use domain::{
     ArtifactId, ArtifactKey, Conflict, FileNameFormat, Instance, Kind, NameValues, Particulars,
     RelativePath,
 };
-use file_sink::Directory;
+use file_sink::{DeliveryError, Directory, NoClobber};
 
 mod stand;
 use stand::{Delivered, GROUND, Stand, deliver, delivered, open_elsewhere, rules};
@@ -100,13 +100,23 @@ fn work(count: usize, rule: Conflict, seed: u64) {
     });
 }
 
-/// Delivers as the runner does, which tries again: in a bucket the turn of a killed worker is waited for, and so is that of
-/// one who waits for such a turn.
+/// Delivers as the runner does, which tries some again.
 fn persistently(directory: &Directory, item: &Delivered) {
     let mut failed = 0;
     while let Err(error) = deliver(directory, item) {
         failed += 1;
-        assert!(failed < TRIES_MAX, "it can't be delivered: {error:?}");
+        let again = failed < TRIES_MAX && may_succeed_later(directory, &error);
+        assert!(again, "it can't be delivered, after {failed} tries: {error:?}");
+    }
+}
+
+/// What others, or the death of one, may bring about. In a directory locks end with their holder, and nothing may fail but by
+/// others being quicker; in a bucket the turn of a killed worker is waited for, and so is that of one who waits for such a turn.
+fn may_succeed_later(directory: &Directory, error: &DeliveryError) -> bool {
+    match error {
+        DeliveryError::Crowded { .. } => true,
+        DeliveryError::NoNumber { .. } | DeliveryError::Unexpected { .. } => false,
+        _ => directory.no_clobber() == NoClobber::ConditionalPut,
     }
 }
 

@@ -345,7 +345,12 @@ pub(crate) fn files(
 fn list(folder: &Path, tell: &mut dyn FnMut(PathBuf, bool)) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        tell(entry.path(), entry.file_type()?.is_dir());
+        match entry.file_type() {
+            Ok(sort) => tell(entry.path(), sort.is_dir()),
+            // Where the listing itself does not tell the sort, it is gone by the time that it is asked for.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(cause),
+        }
     }
     Ok(())
 }

@@ -125,11 +125,16 @@ impl Directory {
 
     /// What can't be read is told as such, unless the whole can't be: then the destination is down.
     fn unproven(&self, what: Option<String>, error: LedgerError) -> Result<Found, LedgerError> {
-        if matches!(error, LedgerError::NewerVersion { .. }) || self.stands().is_err() {
+        if !self.goes_on_after(&error) {
             return Err(error);
         }
         let what = what.unwrap_or_else(|| error.place().display().to_string());
         Ok(Found::Unproven { what, why: why(&error) })
+    }
+
+    /// Whether the rest of the ledger can be read where a part of it can't be.
+    pub(crate) fn goes_on_after(&self, error: &LedgerError) -> bool {
+        !matches!(error, LedgerError::NewerVersion { .. }) && self.stands().is_ok()
     }
 
     fn is_taken_over(&self, name: &RelativePath, by: &ArtifactId) -> Result<bool, LedgerError> {

@@ -23,7 +23,7 @@ pub(crate) struct Folder {
     ways: Arc<Ways>,
     presence: Presence,
     locks: Locks,
-    /// The folders in it where something was not allowed, until it is. Each worker that is refused adds one at most.
+    /// The folders of the ledger where something was not allowed, until it is. Each worker that is refused adds one at most.
     closed: Mutex<BTreeSet<PathBuf>>,
 }
 
@@ -175,19 +175,21 @@ impl Place for Folder {
         let removed = disk::remove(&path);
         tried.and(removed)?;
         // The ledger's folder may be writable where the destination's own is not.
-        disk::may_write(self.ways.layout.root())?;
+        disk::may_use(self.ways.layout.root())?;
         self.open_again()?;
         disk::free_bytes(self.ways.layout.root()).map(Some)
     }
 
-    fn refused(&self, error: &PlaceError) {
-        let root = self.ways.layout.root();
-        let folders = error.path().ancestors().take_while(|folder| folder.starts_with(root));
+    fn refuses_all(&self, error: &PlaceError) -> bool {
+        let ledger = self.ways.layout.ledger();
+        let mut folders = error.path().ancestors().take_while(|folder| folder.starts_with(ledger));
         // What is not there was to be made in the folder above it.
-        if let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()) {
+        if let Some(folder) = folders.find(|folder| folder.is_dir()) {
             let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             closed.insert(folder.to_owned());
+            return true;
         }
+        self.probe().is_err()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::Revision;
 use serde::{Deserialize, Serialize};
 
-use crate::directory::disk::PlaceError;
+use crate::directory::disk::{self, PlaceError};
 use crate::directory::layout::Layout;
 use crate::directory::place::Place;
 use crate::entry::VERSION;
@@ -117,13 +117,15 @@ impl Marks {
         Ok((record.routes, record.newest))
     }
 
-    /// The marks of all who ever worked in this directory.
+    /// The marks of all who ever worked in this place.
     pub(crate) fn all(layout: &Layout, place: &dyn Place) -> Result<RouteMarks, PlaceError> {
-        let mut all = RouteMarks::new();
-        for name in place.names(&layout.marks())? {
-            merge(&mut all, read(place, &layout.marks().join(name))?.0);
-        }
-        Ok(all)
+        let names = place.names(&layout.marks())?;
+        merged(layout, names, |path| place.read(path))
+    }
+
+    /// The same of a directory that was not entered.
+    pub(crate) fn all_in_folder(layout: &Layout) -> Result<RouteMarks, PlaceError> {
+        merged(layout, disk::names(&layout.marks())?, disk::read)
     }
 
     /// The newest revision that any of them delivered.
@@ -139,11 +141,26 @@ impl Marks {
     }
 }
 
-/// A file that can't be read is a file without marks: what it had is settled again, which changes nothing.
+fn merged(
+    layout: &Layout,
+    names: Vec<String>,
+    read: impl Fn(&Path) -> Result<Option<Vec<u8>>, PlaceError>,
+) -> Result<RouteMarks, PlaceError> {
+    let mut all = RouteMarks::new();
+    for name in names {
+        merge(&mut all, marked(read(&layout.marks().join(name))?).0);
+    }
+    Ok(all)
+}
+
 fn read(place: &dyn Place, path: &Path) -> Result<Marked, PlaceError> {
-    let bytes = place.read(path)?.unwrap_or_default();
-    let record: Option<Record> = serde_json::from_slice(&bytes).ok();
-    Ok(record.map(|record| (record.routes, record.newest)).unwrap_or_default())
+    place.read(path).map(marked)
+}
+
+/// A file that can't be understood is a file without marks: what it had is settled again, which changes nothing.
+fn marked(bytes: Option<Vec<u8>>) -> Marked {
+    let record: Option<Record> = serde_json::from_slice(&bytes.unwrap_or_default()).ok();
+    record.map(|record| (record.routes, record.newest)).unwrap_or_default()
 }
 
 fn merge(into: &mut RouteMarks, from: RouteMarks) {

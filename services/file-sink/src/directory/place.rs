@@ -73,8 +73,10 @@ pub(crate) trait Place: Debug + Send + Sync {
     /// Whether the place can be written, as far as it ever refused, and how much is free in it where that can be told.
     fn probe(&self) -> Result<Option<u64>, PlaceError>;
 
-    /// Remembers where something was not allowed, for the next probes.
-    fn refused(&self, _error: &PlaceError) {}
+    /// Whether what was not allowed here meets every file alike. Then the probes fail until it is allowed.
+    fn refuses_all(&self, _error: &PlaceError) -> bool {
+        true
+    }
 }
 
 /// Content on its way to its name. Dropped before it has one, it leaves nothing.

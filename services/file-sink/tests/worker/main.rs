@@ -7,3 +7,4 @@ mod bucket;
 mod delivers;
 mod house;
 mod mounts;
+mod verified;

@@ -67,21 +67,43 @@ async fn a_directory_that_may_not_be_written_is_down_even_if_its_ledger_may_be()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_of_it_that_may_not_be_written_is_down_until_it_may_be() {
-    let house = House::build().await.named("sub/%LSID%.%EXTENSION%");
+async fn a_folder_of_it_that_may_not_be_written_holds_up_only_what_goes_into_it() {
+    let house = House::build().await.named("%LSID%/%LSID%.%EXTENSION%");
     let (first, second) = (house.stage("1", b"one").await, house.stage("2", b"two").await);
-    house.work(&first).await.expect("delivered");
-    let folder = house.destination.path().join("sub");
+    let folder = house.destination.path().join("1");
+    fs::create_dir(&folder).expect("a folder");
     if !sealed(&folder, true) {
         return println!("skipped: no directory can be sealed here");
     }
-    let (refused, probed) = (house.work(&second).await, house.sink.probe().await);
+    let (refused, probed) = (house.work(&first).await, house.sink.probe().await);
+    let other = house.work(&second).await;
     assert!(sealed(&folder, false));
-    assert!(matches!(refused, Err(Failure::Down(_))), "{refused:?}");
-    assert!(matches!(probed, Err(Failure::Down(_))), "{probed:?}");
-    house.sink.probe().await.expect("it can be written");
-    house.work(&second).await.expect("delivered");
-    assert_eq!(house.files(), [("sub/1.xml".to_owned(), 3), ("sub/2.xml".to_owned(), 3)]);
+    let Err(refused @ Failure::Retry(_)) = refused else { panic!("{refused:?}") };
+    let reason = refused.to_string();
+    assert!(reason.contains(&format!("{}/1.xml", folder.display())), "{reason}");
+    probed.expect("the rest can be written");
+    other.expect("delivered");
+    house.work(&first).await.expect("delivered");
+    assert_eq!(house.files(), [("1/1.xml".to_owned(), 3), ("2/2.xml".to_owned(), 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_the_ledger_that_may_not_be_written_is_down_until_it_may_be() {
+    for name in ["entries", "names", "tmp", "marks"] {
+        let house = House::build().await;
+        let task = house.stage("1", b"one").await;
+        let folder = house.destination.path().join(".sluice").join(name);
+        if !sealed(&folder, true) {
+            return println!("skipped: no directory can be sealed here");
+        }
+        let (refused, probed) = (house.work(&task).await, house.sink.probe().await);
+        assert!(sealed(&folder, false));
+        assert!(matches!(refused, Err(Failure::Down(_))), "{name}: {refused:?}");
+        assert!(matches!(probed, Err(Failure::Down(_))), "{name}: {probed:?}");
+        house.sink.probe().await.expect("it can be written");
+        house.work(&task).await.expect("delivered");
+        assert_eq!(house.files(), [("1.xml".to_owned(), 3)], "{name}");
+    }
 }
 
 #[test]

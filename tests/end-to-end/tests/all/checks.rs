@@ -26,6 +26,7 @@ async fn a_share_that_is_not_mounted_is_no_good_destination_and_stays_bare() {
     let checked = rig.sluice(&["check"]).await;
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(said.contains("can be written"), "{said}");
+    assert!(checked.status.success(), "{said}");
     fs::rename(rig.path("files"), rig.path("away")).expect("it can be moved");
     fs::create_dir(rig.path("files")).expect("a folder");
     let checked = rig.sluice(&["check"]).await;
@@ -100,7 +101,8 @@ async fn an_answer_that_nobody_reads_to_its_end_is_no_panic() {
     }
     let up = rig.start("sluice", &["up"]);
     answers(&rig).await;
-    for arguments in [&["verify", "--to", "files", "--json"][..], &["status"]] {
+    let reconcile = &["reconcile", "--to", "files"];
+    for arguments in [&["verify", "--to", "files", "--json"][..], &["status"], reconcile] {
         let unread = rig.sluice_unread(arguments).await;
         let told = String::from_utf8_lossy(&unread.stderr);
         assert_eq!(unread.status.code(), Some(1), "{arguments:?}: {told}");
