@@ -335,3 +335,13 @@ async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
     suite::comparing::tables_that_were_dropped_under_it_are_noticed_and_made_anew(&database).await;
     database.dropped().await;
 }
+
+#[tokio::test]
+async fn tables_that_views_name_are_made_anew() {
+    let Some(database) = fresh().await else { return };
+    // SQL Server would keep the views; some who speak its language would keep the tables.
+    let drop =
+        "DROP VIEW [user]; DROP VIEW endpoint; DROP TABLE representative; DROP TABLE customer";
+    suite::comparing::tables_that_views_name_are_made_anew(&database, drop).await;
+    database.dropped().await;
+}

@@ -203,6 +203,12 @@ async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
 }
 
 #[tokio::test]
+async fn tables_that_views_name_are_made_anew() {
+    let drop = "DROP TABLE representative; DROP TABLE customer";
+    suite::comparing::tables_that_views_name_are_made_anew(&fresh(), drop).await;
+}
+
+#[tokio::test]
 async fn a_file_that_lost_its_name_is_not_written() {
     let file = fresh();
     let store = suite::opened(&file).await;

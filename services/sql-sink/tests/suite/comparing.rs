@@ -3,7 +3,8 @@
 use domain::DestinationId;
 use sql_sink::store::{Incoming, LedgerEntry, Store, StoreError, Written};
 
-use super::{Database, dumped, incoming, opened, written};
+use super::sessions::expectation;
+use super::{Database, count, dumped, incoming, opened, written};
 
 fn drawn(byte: u8) -> DestinationId {
     DestinationId::from_random([byte; 16])
@@ -112,4 +113,18 @@ pub async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew<D: Data
     let anew = opened(database).await;
     assert_ne!(anew.identity(), store.identity());
     assert_eq!(written(&anew, &[session]).await, [Written::Inserted]);
+}
+
+/// `drop` drops representative and customer, and what keeps the engine from it.
+pub async fn tables_that_views_name_are_made_anew<D: Database>(database: &D, drop: &str) {
+    let store = opened(database).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    written(&store, std::slice::from_ref(&session)).await;
+    database.execute(drop).await;
+    let anew = opened(database).await;
+    assert_eq!(count(&anew, "representative").await, 0);
+    assert_eq!(count(&anew, "customer").await, 0);
+    let asked = Incoming { even_if_done: true, ..session.clone() };
+    assert_eq!(written(&anew, &[asked]).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
 }
