@@ -3,6 +3,7 @@
 mod adoption;
 mod dump;
 mod error;
+mod lost;
 mod migrations;
 mod misfit;
 mod plan;

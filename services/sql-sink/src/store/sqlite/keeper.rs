@@ -76,7 +76,7 @@ impl Keeper {
         let done = open::migrate(&self.path, wanted);
         let Prepared { todo, found, .. } = done.map_err(|fault| self.error("migrate", fault))?;
         let steps = todo.steps(Engine::Sqlite);
-        Ok(SchemaReport { place: self.place.clone(), adopts: found, steps })
+        Ok(SchemaReport { place: self.place.clone(), adopts: found, lost: todo.lost, steps })
     }
 
     /// Works with the connection; opens another if the last one saw the database fail.
