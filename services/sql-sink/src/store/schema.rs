@@ -120,6 +120,9 @@ impl Todo {
             }
         }
         let (adopts, changes) = match (standing, asked) {
+            (Standing::Ours, _) if !lost.is_empty() && engine == Engine::SqlServer => {
+                (false, survey::missing_tables(found))
+            }
             (Standing::Empty | Standing::Ours, _) => (false, Vec::new()),
             (Standing::Others(changes), Asked::Person(_)) => (true, changes),
             (Standing::Others(_), Asked::Sink(_)) => return Err(Refusal::Unadopted),

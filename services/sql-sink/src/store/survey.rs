@@ -300,7 +300,7 @@ fn changes(table: &'static Table, found: &FoundTable, engine: Engine) -> Vec<Cha
 }
 
 /// Tables that are missing beside ones whose ids have another type than ours.
-fn missing_tables(found: &[FoundTable]) -> Vec<Change> {
+pub(super) fn missing_tables(found: &[FoundTable]) -> Vec<Change> {
     let named = |name: &str| found.iter().find(|table| table.name == name);
     let missing = TABLES.into_iter().filter(|table| named(table.name).is_none());
     missing

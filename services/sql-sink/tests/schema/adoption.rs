@@ -117,7 +117,28 @@ async fn a_database_that_another_program_filled_is_adopted_by_a_person_and_doubl
     assert_eq!(done, plan);
     let store = SqlServer::open_with(&connection, Schema::AsItIs).await.expect("it is ours");
     adopts(&store).await;
-    drop(store);
+
+    // Beside ids of their type, a table that was lost has to have that type, too.
+    let before = dumped(&store).await.tables[0].1.clone();
+    run(&database, "DROP TABLE custom_attribute; DROP TABLE session_event_data; DROP TABLE team")
+        .await;
+    let plan = SqlServer::migrate(&connection, Migrate::Plan).await.expect("a plan");
+    let lost = ["team", "custom_attribute", "session_event_data"];
+    assert_eq!(plan.lost, lost);
+    for table in lost {
+        let made = format!("make the table {table}");
+        assert!(plan.steps.iter().any(|step| step.what == made), "{made} in {plan:?}");
+    }
+    let anew = SqlServer::open(&connection).await.expect("they can be made");
+    let asked = Incoming { even_if_done: true, ..incoming("a.example", "S1", 8, "later") };
+    assert_eq!(write(&anew, &asked).await, Written::Replaced);
+    let after = dumped(&anew).await;
+    assert_eq!(after.tables[0].1, before);
+    for (table, lines) in expectation(&[asked]).iter().filter(|(table, _)| lost.contains(table)) {
+        let (_, found) = after.tables.iter().find(|(name, _)| name == table).expect("a table");
+        assert_eq!(found, lines, "{table}");
+    }
+    drop((store, anew));
     database.dropped().await;
 }
 

@@ -85,12 +85,14 @@ pub(super) async fn prepare(connection: &mut Connection, asked: Asked) -> Result
         true => applied(connection).await?,
         false => Vec::new(),
     };
-    // A whole catalog takes a while to be read, and tells more than the names do only of somebody else's tables.
     let sees_none = !names.iter().any(|name| survey::is_one_of_ours(name));
-    let tables = match is_ours || sees_none {
-        true => names.into_iter().map(FoundTable::named).collect(),
-        false => catalog(connection).await?,
-    };
+    let mut tables: Vec<FoundTable> = names.into_iter().map(FoundTable::named).collect();
+    // A whole catalog takes a while to be read, and tells more than the names do only of somebody else's tables, or where
+    // some are gone.
+    let is_whole = is_ours && survey::lost(&tables).is_empty();
+    if !sees_none && !is_whole {
+        tables = catalog(connection).await?;
+    }
     let todo = Todo::of(&tables, &applied, Engine::SqlServer, asked, may_make_tables);
     let todo = match todo {
         // Where there is something to see, it is not for this login.
