@@ -345,3 +345,22 @@ async fn tables_that_views_name_are_made_anew() {
     suite::comparing::tables_that_views_name_are_made_anew(&database, drop).await;
     database.dropped().await;
 }
+
+#[tokio::test]
+async fn children_of_a_lost_table_are_not_taken_for_others() {
+    let of_session = ["representative", "customer", "team", "custom_attribute", "session_event"];
+    let keys = |tables: &[&str], of: &str| {
+        let drop = |table: &&str| format!("ALTER TABLE {table} DROP CONSTRAINT fk_{table}_{of};");
+        tables.iter().map(drop).collect::<String>()
+    };
+    for (lost, keys) in [
+        ("session", keys(&of_session, "session")),
+        ("session_event", keys(&["session_event_data", "system_information"], "event")),
+    ] {
+        let Some(database) = fresh().await else { return };
+        let drop = format!("{keys} DROP TABLE {lost}");
+        suite::comparing::children_of_a_lost_table_are_not_taken_for_others(&database, lost, &drop)
+            .await;
+        database.dropped().await;
+    }
+}

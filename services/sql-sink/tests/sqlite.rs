@@ -209,6 +209,16 @@ async fn tables_that_views_name_are_made_anew() {
 }
 
 #[tokio::test]
+async fn children_of_a_lost_table_are_not_taken_for_others() {
+    for lost in ["session", "session_event"] {
+        let drop = format!("PRAGMA foreign_keys = OFF; DROP TABLE {lost}");
+        let file = fresh();
+        suite::comparing::children_of_a_lost_table_are_not_taken_for_others(&file, lost, &drop)
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_lost_its_name_is_not_written() {
     let file = fresh();
     let store = suite::opened(&file).await;

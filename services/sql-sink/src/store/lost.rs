@@ -1,8 +1,28 @@
-//! Tables of ours that a person dropped. They are made anew, empty.
+//! Tables of ours that a person dropped. They are made anew, empty; what was left beside them must not be taken for what
+//! it no longer is.
 
-use crate::columns::TABLES;
+use super::schema::SchemaStep;
+use super::survey::{Change, Engine, FoundTable};
+use crate::columns::{SESSION, SESSION_EVENT, TABLES, Table};
 
 const LEDGER: &str = "sluice_ledger";
+
+/// What is done once the lost tables are there again.
+pub(super) fn steps(
+    lost: &[&'static str],
+    found: &[FoundTable],
+    engine: Engine,
+) -> Vec<SchemaStep> {
+    let left = || TABLES.into_iter().filter(|table| !lost.contains(&table.name));
+    // Ids are given anew from 1: rows that were left would belong to whichever session or event gets theirs.
+    let mut steps: Vec<SchemaStep> =
+        left().rev().filter(|table| is_orphaned(table, lost)).map(|t| emptied(t, engine)).collect();
+    if engine == Engine::SqlServer {
+        let cascades = left().filter_map(|table| cascade(table, lost, found));
+        steps.extend(cascades.map(|change| change.step(engine)));
+    }
+    steps
+}
 
 /// The tables, for people, and what fills them again.
 pub(super) fn told(lost: &[&'static str]) -> Option<String> {
@@ -18,9 +38,47 @@ pub(super) fn told(lost: &[&'static str]) -> Option<String> {
     Some(format!("{}, which it had (made anew they are empty{cure})", lost.join(", ")))
 }
 
+fn is_orphaned(table: &Table, lost: &[&'static str]) -> bool {
+    let parent = table.parent.as_ref().map(|parent| parent.table);
+    let grandparent = (parent == Some(SESSION_EVENT.name)).then_some(SESSION.name);
+    parent.into_iter().chain(grandparent).any(|name| lost.contains(&name))
+}
+
+fn emptied(table: &Table, engine: Engine) -> SchemaStep {
+    let of = if engine == Engine::SqlServer { "dbo." } else { "" };
+    SchemaStep {
+        what: format!("empty {}, whose rows belonged to rows that are gone", table.name),
+        sql: format!("DELETE FROM {of}{}", table.name),
+    }
+}
+
+/// Who drops a table that others refer to drops their keys first. Beside ids of another type than ours, no key can be.
+fn cascade(table: &'static Table, lost: &[&'static str], found: &[FoundTable]) -> Option<Change> {
+    let parent = table.parent.as_ref().filter(|parent| lost.contains(&parent.table))?;
+    let found = found.iter().find(|found| found.name == table.name)?;
+    let fits = found.column(parent.column).is_some_and(|column| column.kind == "bigint");
+    fits.then(|| Change::Cascade { table, instead_of: Vec::new() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn steps_of(lost: &[&'static str]) -> Vec<String> {
+        steps(lost, &[], Engine::Sqlite).into_iter().map(|step| step.sql).collect()
+    }
+
+    #[test]
+    fn what_belonged_to_lost_rows_goes_children_first() {
+        assert_eq!(steps_of(&["team"]), [""; 0]);
+        assert_eq!(
+            steps_of(&["session_event"]),
+            ["DELETE FROM system_information", "DELETE FROM session_event_data"]
+        );
+        let all = steps_of(&["session", "team", LEDGER]);
+        assert_eq!(all.len(), 6, "{all:?}");
+        assert_eq!(all[2], "DELETE FROM session_event");
+    }
 
     #[test]
     fn what_fills_a_lost_table_again_is_told_where_something_does() {

@@ -85,6 +85,8 @@ pub(super) struct Todo {
     pub(super) migrations: Vec<&'static Migration>,
     /// Tables that were here and are gone.
     pub(super) lost: Vec<&'static str>,
+    /// What is done once they are there again.
+    pub(super) mends: Vec<SchemaStep>,
 }
 
 /// Who asks for a schema.
@@ -119,6 +121,7 @@ impl Todo {
                 migrations = all.iter().collect();
             }
         }
+        let mends = lost::steps(&lost, found, engine);
         let (adopts, changes) = match (standing, asked) {
             (Standing::Ours, _) if !lost.is_empty() && engine == Engine::SqlServer => {
                 (false, survey::missing_tables(found))
@@ -127,7 +130,7 @@ impl Todo {
             (Standing::Others(changes), Asked::Person(_)) => (true, changes),
             (Standing::Others(_), Asked::Sink(_)) => return Err(Refusal::Unadopted),
         };
-        let todo = Todo { adopts, changes, migrations, lost };
+        let todo = Todo { adopts, changes, migrations, lost, mends };
         match asked {
             Asked::Sink(Schema::AsItIs | Schema::ToRead) if !todo.is_nothing() => {
                 Err(Refusal::Unmigrated(todo.missing()))
@@ -162,7 +165,7 @@ impl Todo {
             .migrations
             .iter()
             .map(|step| SchemaStep { what: step.title(), sql: step.sql.to_owned() });
-        changes.chain(migrations).collect()
+        changes.chain(migrations).chain(self.mends.iter().cloned()).collect()
     }
 }
 

@@ -154,7 +154,7 @@ impl FoundTable {
         FoundTable { name, ..FoundTable::default() }
     }
 
-    fn column(&self, name: &str) -> Option<&FoundColumn> {
+    pub(super) fn column(&self, name: &str) -> Option<&FoundColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 }

@@ -128,3 +128,29 @@ pub async fn tables_that_views_name_are_made_anew<D: Database>(database: &D, dro
     assert_eq!(written(&anew, &[asked]).await, [Written::Replaced]);
     assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
 }
+
+/// `drop` drops the table `lost`, but not what refers to it.
+pub async fn children_of_a_lost_table_are_not_taken_for_others<D: Database>(
+    database: &D,
+    lost: &str,
+    drop: &str,
+) {
+    let store = opened(database).await;
+    let old = ["S1", "S2"].map(|lsid| incoming("a.example", lsid, 1, lsid));
+    written(&store, &old).await;
+    database.execute(drop).await;
+    let anew = opened(database).await;
+    for table in [lost, "session_event", "session_event_data", "system_information"] {
+        assert_eq!(count(&anew, table).await, 0, "{table}");
+    }
+    let new = incoming("a.example", "S3", 2, "new");
+    assert_eq!(written(&anew, std::slice::from_ref(&new)).await, [Written::Inserted]);
+    let asked = old.clone().map(|old| Incoming { even_if_done: true, ..old });
+    assert_eq!(written(&anew, &asked).await, [Written::Replaced; 2]);
+    let [one, other] = old;
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[one, other, new])[..]);
+    database.execute("DELETE FROM session").await;
+    for table in ["team", "session_event", "session_event_data", "system_information"] {
+        assert_eq!(count(&anew, table).await, 0, "{table} goes with the sessions");
+    }
+}
