@@ -347,6 +347,20 @@ async fn tables_that_views_name_are_made_anew() {
 }
 
 #[tokio::test]
+async fn a_lost_ledger_doubles_no_session() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_lost_ledger_doubles_no_session(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn a_lost_record_of_adoption_doubles_no_session() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_lost_record_of_adoption_doubles_no_session(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
 async fn children_of_a_lost_table_are_not_taken_for_others() {
     let of_session = ["representative", "customer", "team", "custom_attribute", "session_event"];
     let keys = |tables: &[&str], of: &str| {

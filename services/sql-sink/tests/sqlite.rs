@@ -209,6 +209,16 @@ async fn tables_that_views_name_are_made_anew() {
 }
 
 #[tokio::test]
+async fn a_lost_ledger_doubles_no_session() {
+    suite::comparing::a_lost_ledger_doubles_no_session(&fresh()).await;
+}
+
+#[tokio::test]
+async fn a_lost_record_of_adoption_doubles_no_session() {
+    suite::comparing::a_lost_record_of_adoption_doubles_no_session(&fresh()).await;
+}
+
+#[tokio::test]
 async fn children_of_a_lost_table_are_not_taken_for_others() {
     for lost in ["session", "session_event"] {
         let drop = format!("PRAGMA foreign_keys = OFF; DROP TABLE {lost}");

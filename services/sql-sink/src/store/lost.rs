@@ -6,6 +6,7 @@ use super::survey::{Change, Engine, FoundTable};
 use crate::columns::{SESSION, SESSION_EVENT, TABLES, Table};
 
 const LEDGER: &str = "sluice_ledger";
+const ADOPTION: &str = "sluice_adoption";
 
 /// What is done once the lost tables are there again.
 pub(super) fn steps(
@@ -20,6 +21,15 @@ pub(super) fn steps(
     if engine == Engine::SqlServer {
         let cascades = left().filter_map(|table| cascade(table, lost, found));
         steps.extend(cascades.map(|change| change.step(engine)));
+    }
+    if !lost.contains(&SESSION.name) {
+        // Whether another program's sessions are here is not known any more. To look costs little.
+        if lost.contains(&ADOPTION) {
+            steps.push(looked_up(engine));
+        }
+        if lost.contains(&LEDGER) {
+            steps.push(entered(engine));
+        }
     }
     steps
 }
@@ -60,6 +70,46 @@ fn cascade(table: &'static Table, lost: &[&'static str], found: &[FoundTable]) -
     fits.then(|| Change::Cascade { table, instead_of: Vec::new() })
 }
 
+fn looked_up(engine: Engine) -> SchemaStep {
+    let sql = match engine {
+        Engine::SqlServer => {
+            "INSERT INTO dbo.sluice_adoption (one, sessions)
+    SELECT 1, COUNT_BIG(*) FROM dbo.session WHERE NOT EXISTS (SELECT 1 FROM dbo.sluice_adoption)"
+        }
+        Engine::Sqlite => {
+            "INSERT OR IGNORE INTO sluice_adoption (one, sessions, adopted_at)
+    SELECT 1, COUNT(*), datetime('now') FROM session"
+        }
+    };
+    let what = "let each session be looked for before it is written for the first time";
+    SchemaStep { what: what.to_owned(), sql: sql.to_owned() }
+}
+
+/// With a revision that is older than any, and the digest of nothing: the next report of each session replaces it, and
+/// it keeps its id. Where another program's sessions are, which are to stay as they are, each is looked for instead.
+fn entered(engine: Engine) -> SchemaStep {
+    let digest = domain::Digest::of(b"");
+    let sql = match engine {
+        Engine::SqlServer => format!(
+            "INSERT INTO dbo.sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id)
+    SELECT s.host_name, s.lsid, 0, 0, N'{digest}', MIN(s.id)
+    FROM (SELECT LOWER(host_name COLLATE Latin1_General_BIN2) AS host_name,
+                 lsid COLLATE Latin1_General_BIN2 AS lsid, id FROM dbo.session) s
+    WHERE NOT EXISTS (SELECT 1 FROM dbo.sluice_adoption)
+    GROUP BY s.host_name, s.lsid"
+        ),
+        Engine::Sqlite => format!(
+            "INSERT INTO sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id, stored_at)
+    SELECT lower(host_name), lsid, 0, 0, '{digest}', MIN(id), datetime('now') FROM session
+    WHERE NOT EXISTS (SELECT 1 FROM sluice_adoption)
+    GROUP BY lower(host_name), lsid"
+        ),
+    };
+    let what =
+        "enter the sessions that are there into the ledger, each to be replaced by its next report";
+    SchemaStep { what: what.to_owned(), sql }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,7 +125,7 @@ mod tests {
             steps_of(&["session_event"]),
             ["DELETE FROM system_information", "DELETE FROM session_event_data"]
         );
-        let all = steps_of(&["session", "team", LEDGER]);
+        let all = steps_of(&["session", "team", LEDGER, ADOPTION]);
         assert_eq!(all.len(), 6, "{all:?}");
         assert_eq!(all[2], "DELETE FROM session_event");
     }

@@ -112,7 +112,9 @@ pub async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew<D: Data
     assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
     let anew = opened(database).await;
     assert_ne!(anew.identity(), store.identity());
-    assert_eq!(written(&anew, &[session]).await, [Written::Inserted]);
+    assert_eq!(written(&anew, std::slice::from_ref(&session)).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
+    assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
 }
 
 /// `drop` drops representative and customer, and what keeps the engine from it.
@@ -127,6 +129,40 @@ pub async fn tables_that_views_name_are_made_anew<D: Database>(database: &D, dro
     let asked = Incoming { even_if_done: true, ..session.clone() };
     assert_eq!(written(&anew, &[asked]).await, [Written::Replaced]);
     assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
+}
+
+pub async fn a_lost_ledger_doubles_no_session<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let [same, older] = ["S1", "S2"].map(|lsid| incoming("a.example", lsid, 1, lsid));
+    written(&store, &[same.clone(), older.clone()]).await;
+    database.execute("DROP TABLE sluice_ledger").await;
+    let anew = opened(database).await;
+    assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
+    let newer = incoming("a.example", "S2", 2, "newer");
+    let batch = [same.clone(), newer.clone()];
+    assert_eq!(written(&anew, &batch).await, [Written::Replaced; 2]);
+    assert_eq!(written(&anew, &batch).await, [Written::Unchanged; 2]);
+    assert_eq!(written(&anew, &[older]).await, [Written::Older]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&batch)[..]);
+    assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
+}
+
+/// Whether another program's sessions are there is not known any more.
+pub async fn a_lost_record_of_adoption_doubles_no_session<D: Database>(database: &D) {
+    drop(opened(database).await);
+    database.execute("INSERT INTO session (lsid, host_name) VALUES ('S1', 'A.example')").await;
+    for lost in ["sluice_adoption", "sluice_ledger", "sluice_adoption; DROP TABLE sluice_ledger"] {
+        database.execute(&format!("DROP TABLE {lost}")).await;
+        let anew = opened(database).await;
+        let first = incoming("a.example", "S1", 1, "first");
+        assert_eq!(written(&anew, &[first]).await, [Written::Unchanged], "{lost}");
+        assert_eq!(count(&anew, "session").await, 1, "{lost}");
+        assert_eq!(anew.strays(0, 10).await.expect("it works"), [], "{lost}");
+    }
+    let anew = opened(database).await;
+    let newer = incoming("a.example", "S1", 2, "newer");
+    assert_eq!(written(&anew, std::slice::from_ref(&newer)).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[newer])[..]);
 }
 
 /// `drop` drops the table `lost`, but not what refers to it.
