@@ -337,6 +337,13 @@ async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_table_that_is_lost_under_it_is_no_messages_fault(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
 async fn tables_that_views_name_are_made_anew() {
     let Some(database) = fresh().await else { return };
     // SQL Server would keep the views; some who speak its language would keep the tables.

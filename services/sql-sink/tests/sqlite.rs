@@ -203,6 +203,11 @@ async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
+    suite::comparing::a_table_that_is_lost_under_it_is_no_messages_fault(&fresh()).await;
+}
+
+#[tokio::test]
 async fn tables_that_views_name_are_made_anew() {
     let drop = "DROP TABLE representative; DROP TABLE customer";
     suite::comparing::tables_that_views_name_are_made_anew(&fresh(), drop).await;

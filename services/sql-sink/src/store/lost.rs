@@ -1,6 +1,7 @@
 //! Tables of ours that a person dropped. They are made anew, empty; what was left beside them must not be taken for what
 //! it no longer is.
 
+use super::StoreError;
 use super::schema::SchemaStep;
 use super::survey::{Change, Engine, FoundTable};
 use crate::columns::{SESSION, SESSION_EVENT, TABLES, Table};
@@ -32,6 +33,11 @@ pub(super) fn steps(
         }
     }
     steps
+}
+
+/// As an error about this database.
+pub(super) fn error(lost: &[&'static str], place: String) -> StoreError {
+    StoreError::Lost { place, tables: told(lost).unwrap_or_default() }
 }
 
 /// The tables, for people, and what fills them again.

@@ -175,7 +175,11 @@ impl Store for Sqlite {
 
     async fn probe(&self) -> Result<(), StoreError> {
         let identity = self.identity.clone();
-        self.on("read", move |connection| keeper::check_identity(connection, &identity)).await
+        self.on("read", move |connection| {
+            keeper::check_identity(connection, &identity)?;
+            keeper::check_tables(connection)
+        })
+        .await
     }
 
     async fn rehearse(&self, bytes: u64) -> Result<(), StoreError> {

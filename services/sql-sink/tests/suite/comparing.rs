@@ -1,7 +1,7 @@
 //! Identities, and reading for comparisons: the promises, whatever the engine.
 
 use domain::DestinationId;
-use sql_sink::store::{Incoming, LedgerEntry, Store, StoreError, Written};
+use sql_sink::store::{Incoming, LedgerEntry, Recourse, Store, StoreError, Written};
 
 use super::sessions::expectation;
 use super::{Database, count, dumped, incoming, opened, written};
@@ -115,6 +115,26 @@ pub async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew<D: Data
     assert_eq!(written(&anew, std::slice::from_ref(&session)).await, [Written::Replaced]);
     assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
     assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
+}
+
+pub async fn a_table_that_is_lost_under_it_is_no_messages_fault<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    database.execute("DROP TABLE team").await;
+    let written_to = store.write(std::slice::from_ref(&session)).await.map(drop);
+    for lost in [written_to, store.probe().await] {
+        let error = lost.expect_err("a table is gone");
+        assert_eq!(error.recourse(), Recourse::Down, "{error:?}");
+        let told = error.to_string();
+        assert!(told.contains("lacks team") && told.contains("replay"), "{told}");
+    }
+    let anew = opened(database).await;
+    assert_eq!(anew.identity(), store.identity());
+    for store in [&anew, &store] {
+        store.probe().await.expect("all is there again");
+    }
+    assert_eq!(written(&anew, std::slice::from_ref(&session)).await, [Written::Inserted]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
 }
 
 /// `drop` drops representative and customer, and what keeps the engine from it.

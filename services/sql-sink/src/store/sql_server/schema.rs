@@ -10,7 +10,7 @@ use crate::store::schema::{Asked, Found, Migrate, Refusal, Todo};
 use crate::store::survey::{self, Engine, FoundColumn, FoundReference, FoundTable};
 
 /// What there is.
-const NAMES: &str = "SELECT LOWER(name) FROM sys.objects WHERE schema_id = SCHEMA_ID(N'dbo') AND type IN (N'U', N'V')";
+pub(super) const NAMES: &str = "SELECT LOWER(name) FROM sys.objects WHERE schema_id = SCHEMA_ID(N'dbo') AND type IN (N'U', N'V')";
 
 /// Where the login is, whether it is an owner, who may do anything, and whether it may make tables.
 const LOGIN: &str = "
@@ -172,6 +172,13 @@ async fn catalog(connection: &mut Connection) -> Result<Vec<FoundTable>, Fault> 
         }
     }
     Ok(tables.into_values().collect())
+}
+
+/// Whether all our tables are there.
+pub(super) fn check_tables(names: Vec<String>) -> Result<(), Fault> {
+    let found: Vec<FoundTable> = names.into_iter().map(FoundTable::named).collect();
+    let lost = survey::lost(&found);
+    if lost.is_empty() { Ok(()) } else { Err(Fault::Lost(lost)) }
 }
 
 async fn applied(connection: &mut Connection) -> Result<Vec<u32>, Fault> {
