@@ -132,8 +132,12 @@ async fn tables<S: Store>(
     agreed: &[(ArtifactId, ClaimCheck)],
     tell: &mut (impl FnMut(Finding) + Send),
 ) -> Result<(), ReconcileError> {
-    let adopted = store.adopted().await.map_err(ReconcileError::Store)?;
     for some in agreed.chunks(SESSIONS) {
+        let named = |(artifact, _): &(ArtifactId, _)| {
+            Some((artifact.site().clone(), artifact.lsid()?.clone()))
+        };
+        let keys: Vec<(SiteHost, Lsid)> = some.iter().filter_map(named).collect();
+        let adopted = store.adopted(&keys).await.map_err(ReconcileError::Store)?;
         let mut entered: Vec<(&ArtifactId, &Lsid, &ClaimCheck, LedgerRow)> = Vec::new();
         for (artifact, claim) in some {
             let Some(lsid) = ours(artifact, &adopted) else { continue };

@@ -253,12 +253,19 @@ impl Store for SqlServer {
         rows.map_err(|fault| fault.named("read", self.pool.place()))
     }
 
-    async fn adopted(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
-        let rows =
-            self.query("read", "SELECT host_name, lsid FROM dbo.sluice_adopted", &[]).await?;
-        let adopted = rows.iter().map(|row| Ok((string(row, 0)?, string(row, 1)?)));
-        let adopted: Result<_, Fault> = adopted.collect();
-        adopted.map_err(|fault| fault.named("read", self.pool.place()))
+    async fn adopted(
+        &self,
+        of: &[(SiteHost, Lsid)],
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let mut adopted = BTreeSet::new();
+        for of in of.chunks(adoption::ASKED_MAX) {
+            let (sql, parameters) = adoption::adopted_of(of);
+            for row in self.query("read", &sql, &parameters).await? {
+                let key = string(&row, 0).and_then(|site| Ok((site, string(&row, 1)?)));
+                adopted.insert(key.map_err(|fault| fault.named("read", self.pool.place()))?);
+            }
+        }
+        Ok(adopted)
     }
 
     async fn ledger_page(

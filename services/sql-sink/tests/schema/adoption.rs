@@ -1,3 +1,4 @@
+use domain::{Lsid, SiteHost};
 use sql_sink::store::{
     Dump, Found, Incoming, Migrate, Schema, SqlServer, Sqlite, Store, StoreError, Written,
 };
@@ -41,7 +42,13 @@ const THEIR_SESSIONS: &str = "
 
 /// The sessions whose rows are another program's.
 async fn theirs<S: Store>(store: &S) -> Vec<String> {
-    let adopted = store.adopted().await.expect("a store that works");
+    let sites = ["a.example", "b.example"].map(|site| site.parse().expect("a host"));
+    let of_site = |site: &SiteHost| {
+        ["S1", "S2", "S3"].map(|lsid| (site.clone(), lsid.parse().expect("an LSID")))
+    };
+    let all: Vec<(SiteHost, Lsid)> = sites.iter().flat_map(of_site).collect();
+    assert!(store.adopted(&[]).await.expect("a store that works").is_empty());
+    let adopted = store.adopted(&all).await.expect("a store that works");
     adopted.into_iter().map(|(_, lsid)| lsid).collect()
 }
 
@@ -75,6 +82,8 @@ async fn adopts<S: Store>(store: &S) {
     let refreshed = Incoming { even_if_done: true, ..incoming("b.example", "S3", 9, "refreshed") };
     assert_eq!(write(store, &refreshed).await, Written::Replaced);
     assert_eq!(theirs(store).await, ["S2"]);
+    let only = [("a.example".parse().expect("a host"), "S1".parse().expect("an LSID"))];
+    assert!(store.adopted(&only).await.expect("a store that works").is_empty());
     let dump = dumped(store).await.to_string();
     for ours in expectation(&[later, fresh, refreshed]).iter().flat_map(|(_, lines)| lines) {
         assert!(dump.contains(ours.as_str()), "{ours} in {dump}");
