@@ -170,3 +170,28 @@ async fn a_file_whose_ledger_is_gone_is_adopted_in_the_same_way() {
     Sqlite::migrate(&file.path, Migrate::Apply).await.expect("it can be adopted");
     adopts(&Sqlite::open(&file.path).await.expect("it is ours")).await;
 }
+
+/// By the rules of Turkish the small letter of I has no dot.
+#[tokio::test]
+async fn a_host_name_in_capitals_is_found_whatever_language_its_column_speaks() {
+    let Some(database) = server().await else { return };
+    let (named, turkish) =
+        ("host_name nvarchar(255) NULL, external", " COLLATE Turkish_CI_AS NULL, external");
+    let tables = OTHERS.replacen(named, &named.replace(" NULL, external", turkish), 1);
+    assert_ne!(tables, OTHERS);
+    run(&database, &tables).await;
+    run(&database, "INSERT INTO session (lsid, host_name) VALUES ('S1', 'SITE.EXAMPLE')").await;
+    SqlServer::migrate(&database.connection(), Migrate::Apply).await.expect("it is adopted");
+    let store = SqlServer::open(&database.connection()).await.expect("a database");
+    let first = incoming("site.example", "S1", 1, "first");
+    assert_eq!(write(&store, &first).await, Written::Unchanged);
+    assert!(store.ledger_page(None, 1).await.expect("a ledger")[0].has_session);
+    assert_eq!(store.strays(0, 10).await.expect("sessions"), []);
+    assert_eq!(
+        write(&store, &incoming("site.example", "S1", 2, "second")).await,
+        Written::Replaced
+    );
+    assert_eq!(dumped(&store).await.tables[0].1.len(), 1);
+    drop(store);
+    database.dropped().await;
+}

@@ -38,7 +38,7 @@ const REFERENCES: &str = "
 const SESSIONS: &str = "
     SELECT COUNT_BIG(*) FROM dbo.session
     UNION ALL
-    SELECT COUNT_BIG(*) FROM (SELECT MIN(id) AS id FROM dbo.session GROUP BY LOWER(host_name), lsid HAVING COUNT(*) > 1) d";
+    SELECT COUNT_BIG(*) FROM (SELECT MIN(id) AS id FROM dbo.session GROUP BY LOWER(host_name COLLATE Latin1_General_BIN2), lsid HAVING COUNT(*) > 1) d";
 
 /// Rights that a login lacks. A table that it may not even see is none for it.
 const MISSING_RIGHTS: &str = "

@@ -196,7 +196,7 @@ fn replaced_sessions() -> String {
         "INSERT INTO #sluice_id (ord, id)
              SELECT t.ord, s.id FROM {loaded} t JOIN dbo.session s ON s.id = t.parent
                  AND s.lsid COLLATE Latin1_General_BIN2 = t.{lsid}
-                 AND LOWER(s.host_name) COLLATE Latin1_General_BIN2 = t.{host_name}
+                 AND LOWER(s.host_name COLLATE Latin1_General_BIN2) = t.{host_name}
              WHERE t.kind = {kind};
          UPDATE s SET {assignments} FROM dbo.session s
              JOIN #sluice_id i ON i.id = s.id
