@@ -344,6 +344,13 @@ async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
 }
 
 #[tokio::test]
+async fn what_is_written_for_the_first_time_is_nobody_elses() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::what_is_written_for_the_first_time_is_nobody_elses(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
 async fn tables_that_views_name_are_made_anew() {
     let Some(database) = fresh().await else { return };
     // SQL Server would keep the views; some who speak its language would keep the tables.

@@ -208,6 +208,11 @@ async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
 }
 
 #[tokio::test]
+async fn what_is_written_for_the_first_time_is_nobody_elses() {
+    suite::comparing::what_is_written_for_the_first_time_is_nobody_elses(&fresh()).await;
+}
+
+#[tokio::test]
 async fn tables_that_views_name_are_made_anew() {
     let drop = "DROP TABLE representative; DROP TABLE customer";
     suite::comparing::tables_that_views_name_are_made_anew(&fresh(), drop).await;

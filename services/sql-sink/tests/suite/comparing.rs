@@ -137,6 +137,18 @@ pub async fn a_table_that_is_lost_under_it_is_no_messages_fault<D: Database>(dat
     assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
 }
 
+/// Left of a ledger that a person emptied.
+pub async fn what_is_written_for_the_first_time_is_nobody_elses<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let old = "INSERT INTO sluice_adopted (host_name, lsid) VALUES ('a.example', 'S1')";
+    database.execute(old).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    let key = [(session.site.clone(), session.lsid.clone())];
+    assert_eq!(store.adopted(&key).await.expect("it works").len(), 1);
+    assert_eq!(written(&store, &[session]).await, [Written::Inserted]);
+    assert!(store.adopted(&key).await.expect("it works").is_empty());
+}
+
 /// `drop` drops representative and customer, and what keeps the engine from it.
 pub async fn tables_that_views_name_are_made_anew<D: Database>(database: &D, drop: &str) {
     let store = opened(database).await;
