@@ -147,7 +147,7 @@ async fn tables<S: Store>(
         let ids: Vec<i64> = entered.iter().map(|(.., row)| row.session_id).collect();
         let stored = Stored::of(store, &ids).await.map_err(ReconcileError::Store)?;
         for (artifact, lsid, claim, row) in entered {
-            let difference = match report(staging, artifact, lsid, claim).await {
+            let difference = match report(staging, artifact, lsid, claim).await? {
                 Ok(report) => stored.differs(row.session_id, &report).map(|how| {
                     Difference::Altered { how: format!("not what its report says: {how}") }
                 }),
@@ -156,7 +156,7 @@ async fn tables<S: Store>(
             let Some(difference) = difference else { continue };
             // A sink may have written a newer one meanwhile, and a person may have deleted it, which was told.
             let now = store.ledger(artifact.site(), lsid).await.map_err(ReconcileError::Store)?;
-            if now == Some(row.clone()) && stored.has(row.session_id) {
+            if now.as_ref() == Some(&row) && stored.has(row.session_id) {
                 tell(Finding { what: artifact.to_string(), difference });
             }
         }
@@ -170,22 +170,24 @@ fn ours<'a>(artifact: &'a ArtifactId, adopted: &BTreeSet<(String, String)>) -> O
     artifact.lsid().filter(|_| !adopted.contains(&key))
 }
 
-/// The rows that a staged report makes, or why that can't be said.
+/// The rows that a staged report makes, or why that can't be said of this one.
 async fn report(
     staging: &Staging,
     artifact: &ArtifactId,
     lsid: &Lsid,
     claim: &ClaimCheck,
-) -> Result<SessionRows, String> {
-    let xml = staging.read_whole(claim, REPORT_BYTES_MAX).await.map_err(|cause| {
-        match cause.is_lost() {
-            true => "can't be compared with its report: staging has lost it".to_owned(),
-            false => format!("can't be compared with its report: {cause}"),
-        }
-    })?;
-    let session = session_report::read(&xml, &Limits::default())
-        .map_err(|cause| format!("can't be compared with its report: {cause}"))?;
-    Ok(SessionRows::of(&session, artifact.site(), lsid, true))
+) -> Result<Result<SessionRows, String>, ReconcileError> {
+    let unproven = |why: &str| Ok(Err(format!("can't be compared with its report: {why}")));
+    let xml = match staging.read_whole(claim, REPORT_BYTES_MAX).await {
+        Ok(xml) => xml,
+        Err(cause) if cause.is_down() => return Err(ReconcileError::Staging(cause)),
+        Err(cause) if cause.is_lost() => return unproven("staging has lost it"),
+        Err(cause) => return unproven(&cause.to_string()),
+    };
+    match session_report::read(&xml, &Limits::default()) {
+        Ok(session) => Ok(Ok(SessionRows::of(&session, artifact.site(), lsid, true))),
+        Err(cause) => unproven(&cause.to_string()),
+    }
 }
 
 /// Sessions that the ledger does not name.
@@ -206,3 +208,6 @@ async fn strays<S: Store>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

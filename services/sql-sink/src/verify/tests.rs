@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{Digest, Revision};
+
+use super::*;
+use crate::store::Incoming;
+
+/// A database and a staging that hold the sessions 1 and 2.
+struct House {
+    folder: tempfile::TempDir,
+    staging: Staging,
+    store: Sqlite,
+    agreed: Vec<(ArtifactId, ClaimCheck)>,
+}
+
+fn report_of(lsid: &str) -> String {
+    format!(
+        "<session_list xmlns=\"http://www.beyondtrust.com/sra/namespaces/API/reporting\"><session lsid=\"{lsid}\">\
+         <session_type>support</session_type><session_details><event timestamp=\"1700000000\" \
+         event_type=\"Chat Message\"><body>said</body></event></session_details></session></session_list>"
+    )
+}
+
+impl House {
+    async fn build() -> House {
+        let folder = tempfile::tempdir().expect("a folder");
+        let staged = folder.path().join("staging");
+        std::fs::create_dir(&staged).expect("a folder");
+        let staging = Staging::open(&format!("file://{}", staged.display())).await;
+        let staging = staging.expect("a folder can be staging");
+        let store = Sqlite::open(&folder.path().join("sessions.db")).await.expect("a database");
+        let (mut agreed, mut incoming) = (Vec::new(), Vec::new());
+        for lsid in ["1", "2"] {
+            let (xml, site) = (report_of(lsid), "a.example".parse::<SiteHost>().expect("a host"));
+            let lsid: Lsid = lsid.parse().expect("an LSID");
+            let artifact = ArtifactId::report(site.clone(), Family::Session, lsid.clone());
+            let pieces = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from(xml.clone()))]);
+            let staged = staging.put(&artifact, "xml", pieces).await.expect("it is staged");
+            let content = Digest::of(xml.as_bytes());
+            let (size, digest, extension) = (staged.size, staged.digest, "xml".to_owned());
+            let claim = ClaimCheck { object: staged.object, size, digest, content, extension };
+            agreed.push((artifact, claim));
+            let session = session_report::read(xml.as_bytes(), &Limits::default());
+            let rows = SessionRows::of(&session.expect("a report"), &site, &lsid, true);
+            incoming.push(Incoming {
+                revision: Revision { epoch: 1, position: 1 },
+                content,
+                even_if_done: true,
+                rows: Arc::new(rows),
+                route: "deliver".into(),
+                position: 1,
+                site,
+                lsid,
+            });
+        }
+        store.write(&incoming).await.expect("a database that works");
+        House { folder, staging, store, agreed }
+    }
+
+    async fn told(&self) -> Result<Vec<String>, ReconcileError> {
+        let mut told = Vec::new();
+        let mut tell = |finding: Finding| told.push(format!("{finding:?}"));
+        tables(&self.store, &self.staging, &self.agreed, &mut tell).await?;
+        Ok(told)
+    }
+}
+
+#[tokio::test]
+async fn a_staging_that_does_not_answer_ends_the_comparison() {
+    let house = House::build().await;
+    let object = house.folder.path().join("staging").join(&house.agreed[0].1.object);
+    std::fs::remove_file(&object).expect("a staged report");
+    let told = house.told().await.expect("only that one is gone");
+    assert!(told.len() == 1 && told[0].contains("staging has lost it"), "{told:?}");
+    // A name that leads to itself can't be read, and is not gone.
+    std::os::unix::fs::symlink(&object, &object).expect("a name");
+    let error = house.told().await.expect_err("staging does not answer");
+    assert!(matches!(error, ReconcileError::Staging(_)), "{error:?}");
+}
