@@ -147,6 +147,10 @@ async fn tables<S: Store>(
         let ids: Vec<i64> = entered.iter().map(|(.., row)| row.session_id).collect();
         let stored = Stored::of(store, &ids).await.map_err(ReconcileError::Store)?;
         for (artifact, lsid, claim, row) in entered {
+            // That a person deleted it was told.
+            if !stored.has(row.session_id, artifact.site(), lsid) {
+                continue;
+            }
             let difference = match report(staging, artifact, lsid, claim).await? {
                 Ok(report) => stored.differs(row.session_id, &report).map(|how| {
                     Difference::Altered { how: format!("not what its report says: {how}") }
@@ -154,9 +158,9 @@ async fn tables<S: Store>(
                 Err(why) => Some(Difference::Unproven { why }),
             };
             let Some(difference) = difference else { continue };
-            // A sink may have written a newer one meanwhile, and a person may have deleted it, which was told.
+            // A sink may have written a newer one meanwhile.
             let now = store.ledger(artifact.site(), lsid).await.map_err(ReconcileError::Store)?;
-            if now.as_ref() == Some(&row) && stored.has(row.session_id) {
+            if now.as_ref() == Some(&row) {
                 tell(Finding { what: artifact.to_string(), difference });
             }
         }

@@ -58,12 +58,29 @@ impl House {
         House { folder, staging, store, agreed }
     }
 
+    fn execute(&self, sql: &str) {
+        let file = self.folder.path().join("sessions.db");
+        let connection = rusqlite::Connection::open(file).expect("a file");
+        connection.execute_batch(sql).expect("statements");
+    }
+
     async fn told(&self) -> Result<Vec<String>, ReconcileError> {
         let mut told = Vec::new();
         let mut tell = |finding: Finding| told.push(format!("{finding:?}"));
         tables(&self.store, &self.staging, &self.agreed, &mut tell).await?;
         Ok(told)
     }
+}
+
+/// That it is gone is told where the ledger is read.
+#[tokio::test]
+async fn a_session_whose_number_another_has_is_not_told_twice() {
+    let house = House::build().await;
+    house.execute(
+        "UPDATE sluice_ledger SET session_id = (SELECT id FROM session WHERE lsid = '2') WHERE lsid = '1';
+         DELETE FROM session WHERE lsid = '1'",
+    );
+    assert_eq!(house.told().await.expect("all works"), [""; 0]);
 }
 
 #[tokio::test]
