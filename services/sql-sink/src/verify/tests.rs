@@ -1,17 +1,89 @@
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use domain::{Digest, Revision};
+use domain::{DestinationId, Digest, Revision};
 
 use super::*;
-use crate::store::Incoming;
+use crate::columns::{SESSION_EVENT_DATA, Table};
+use crate::store::{Incoming, StoreError, StoredRow, Written};
+
+/// A SQLite database of which a session is written again while its tables are read: after its events, before their data.
+struct Busy {
+    store: Sqlite,
+    again: Mutex<Option<Incoming>>,
+}
+
+impl Store for Busy {
+    fn identity(&self) -> &DestinationId {
+        self.store.identity()
+    }
+    fn place(&self) -> &str {
+        self.store.place()
+    }
+    async fn write(&self, batch: &[Incoming]) -> Result<Vec<Written>, StoreError> {
+        self.store.write(batch).await
+    }
+    async fn ledger(&self, site: &SiteHost, lsid: &Lsid) -> Result<Option<LedgerRow>, StoreError> {
+        self.store.ledger(site, lsid).await
+    }
+    async fn newest(&self) -> Result<Option<Revision>, StoreError> {
+        self.store.newest().await
+    }
+    async fn marks(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.store.marks().await
+    }
+    async fn renew(&self, identity: &DestinationId) -> Result<bool, StoreError> {
+        self.store.renew(identity).await
+    }
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
+    }
+    async fn rehearse(&self, bytes: u64) -> Result<(), StoreError> {
+        self.store.rehearse(bytes).await
+    }
+    async fn rows(
+        &self,
+        table: &'static Table,
+        of: Option<&[i64]>,
+    ) -> Result<Vec<StoredRow>, StoreError> {
+        let again = match table == &SESSION_EVENT_DATA {
+            true => self.again.lock().expect("nobody panics").take(),
+            false => None,
+        };
+        if let Some(incoming) = again {
+            self.store.write(&[incoming]).await?;
+        }
+        self.store.rows(table, of).await
+    }
+    async fn adopted(
+        &self,
+        of: &[(SiteHost, Lsid)],
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
+        self.store.adopted(of).await
+    }
+    async fn ledger_page(
+        &self,
+        after: Option<&LedgerEntry>,
+        count: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.store.ledger_page(after, count).await
+    }
+    async fn strays(&self, after_id: i64, count: usize) -> Result<Vec<Stray>, StoreError> {
+        self.store.strays(after_id, count).await
+    }
+    async fn ledger_rows(&self) -> Result<Vec<(String, String, LedgerRow)>, StoreError> {
+        self.store.ledger_rows().await
+    }
+}
 
 /// A database and a staging that hold the sessions 1 and 2.
 struct House {
     folder: tempfile::TempDir,
     staging: Staging,
-    store: Sqlite,
+    store: Busy,
     agreed: Vec<(ArtifactId, ClaimCheck)>,
+    incoming: Vec<Incoming>,
 }
 
 fn report_of(lsid: &str) -> String {
@@ -55,7 +127,8 @@ impl House {
             });
         }
         store.write(&incoming).await.expect("a database that works");
-        House { folder, staging, store, agreed }
+        let store = Busy { store, again: Mutex::default() };
+        House { folder, staging, store, agreed, incoming }
     }
 
     fn execute(&self, sql: &str) {
@@ -70,6 +143,18 @@ impl House {
         tables(&self.store, &self.staging, &self.agreed, &mut tell).await?;
         Ok(told)
     }
+}
+
+#[tokio::test]
+async fn what_a_replay_writes_meanwhile_is_not_altered() {
+    let house = House::build().await;
+    *house.store.again.lock().expect("nobody panics") = Some(house.incoming[0].clone());
+    assert_eq!(house.told().await.expect("all works"), [""; 0]);
+    assert!(house.store.again.lock().expect("nobody panics").is_none(), "it was written again");
+    house.execute("UPDATE session_event_data SET value = 'forged' WHERE id = (SELECT MAX(id) FROM session_event_data)");
+    let told = house.told().await.expect("all works");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("session_event_data.value differs"), "{told:?}");
 }
 
 /// That it is gone is told where the ledger is read.
