@@ -154,8 +154,8 @@ CREATE TABLE sluice_route (
     log_position INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- There is a row where the eight tables were somebody else's before: each of their sessions is then looked for before it
--- is written for the first time.
+-- There is a row where the eight tables were somebody else's before, or where that is not known any more: each of their
+-- sessions is then looked for before it is written for the first time.
 CREATE TABLE sluice_adoption (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
     sessions   INTEGER NOT NULL,

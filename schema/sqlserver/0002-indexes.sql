@@ -117,8 +117,8 @@ IF OBJECT_ID(N'dbo.endpoint', N'V') IS NULL
                public_ip, private_ip, rpat_support, host_name, operating_system
         FROM dbo.customer');
 
--- There is a row where the eight tables were somebody else's before: each of their sessions is then looked for before it
--- is written for the first time.
+-- There is a row where the eight tables were somebody else's before, or where that is not known any more: each of their
+-- sessions is then looked for before it is written for the first time.
 IF OBJECT_ID(N'dbo.sluice_adoption', N'U') IS NULL
     CREATE TABLE dbo.sluice_adoption (
         one        int NOT NULL CONSTRAINT pk_sluice_adoption PRIMARY KEY,

@@ -166,8 +166,8 @@ CREATE TABLE dbo.sluice_route (
     CONSTRAINT pk_sluice_route PRIMARY KEY NONCLUSTERED (route)
 );
 
--- There is a row where the eight tables were somebody else's before: each of their sessions is then looked for before it
--- is written for the first time.
+-- There is a row where the eight tables were somebody else's before, or where that is not known any more: each of their
+-- sessions is then looked for before it is written for the first time.
 CREATE TABLE dbo.sluice_adoption (
     one        int NOT NULL CONSTRAINT pk_sluice_adoption PRIMARY KEY,
     sessions   bigint NOT NULL,

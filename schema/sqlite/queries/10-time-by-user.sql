@@ -8,7 +8,7 @@ WITH spent AS (
 )
 SELECT t.user_name, COUNT(*) AS sessions, SUM(t.seconds) / 3600.0 AS hours,
        (SELECT COUNT(DISTINCT c.host_name) FROM customer c JOIN spent o ON o.session_id = c.session_id
-        WHERE o.user_name = t.user_name) AS endpoints
+        WHERE o.user_name IS t.user_name) AS endpoints
 FROM spent t
 GROUP BY t.user_name
 ORDER BY hours DESC, t.user_name;

@@ -11,7 +11,7 @@ WITH spent AS (
 )
 SELECT t.user_name, COUNT(*) AS sessions, SUM(t.seconds) / 3600.0 AS hours,
        (SELECT COUNT(DISTINCT c.host_name) FROM dbo.customer c JOIN spent o ON o.session_id = c.session_id
-        WHERE o.user_name = t.user_name) AS endpoints
+        WHERE EXISTS (SELECT o.user_name INTERSECT SELECT t.user_name)) AS endpoints
 FROM spent t
 GROUP BY t.user_name
 ORDER BY hours DESC, t.user_name;

@@ -21,11 +21,14 @@ pub(crate) async fn run(wanted: &Migrate, settings: &Settings) -> anyhow::Result
 }
 
 fn told(report: &SchemaReport, is_plan: bool) -> String {
-    let SchemaReport { place, adopts, steps } = report;
+    let SchemaReport { place, adopts, lost: _, steps } = report;
     if steps.is_empty() {
         return format!("{place}: its schema is up to date\n");
     }
     let mut told = adopts.map_or(String::new(), |found| format!("{place} {}\n", stored(found)));
+    if let Some(lost) = report.told_of_lost() {
+        told.push_str(&format!("{place} lacks {lost}\n"));
+    }
     let head = if is_plan { "this would be done" } else { "this was done" };
     told.push_str(&format!("{place}: {head}, all or nothing:\n"));
     for step in steps {
@@ -68,6 +71,7 @@ mod tests {
         let mut report = SchemaReport {
             place: "the database d on h".to_owned(),
             adopts: Some(Found { sessions: 7, doubles: 1 }),
+            lost: Vec::new(),
             steps: vec![step("add the column x", "ALTER TABLE a;\n")],
         };
         let plan = told(&report, true);
@@ -75,6 +79,11 @@ mod tests {
         assert!(plan.contains("1 of them stand there more than once"), "{plan}");
         assert!(plan.ends_with("this would be done, all or nothing:\n  add the column x\n\nThe statements:\n\n-- add the column x\nALTER TABLE a;\n"), "{plan}");
         assert!(!told(&report, false).contains("ALTER TABLE"));
+        assert!(!plan.contains("lacks"), "{plan}");
+        report.lost = vec!["customer", "team"];
+        let done = told(&report, false);
+        assert!(done.contains("the database d on h lacks customer, team, which it had"), "{done}");
+        assert!(done.contains("`sluice replay --to`"), "{done}");
         report.steps.clear();
         assert_eq!(told(&report, true), "the database d on h: its schema is up to date\n");
     }

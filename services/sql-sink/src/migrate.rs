@@ -40,6 +40,7 @@ pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
     // Where a person migrates, the sink's login need not be able to.
     let wanted = if target.migrate_at_start { Migrate::Try } else { Migrate::Plan };
     let report = migrate(target, wanted).await?;
+    let lost = report.told_of_lost();
     let place = report.place;
     if report.adopts.is_some() {
         return Err(MigrateError::Store(StoreError::Unadopted { place }));
@@ -52,11 +53,13 @@ pub async fn check(target: &SqlTarget) -> Result<String, MigrateError> {
             Ok(format!("{place} can be written, and its schema is up to date"))
         }
         (false, true) => Ok(format!(
-            "{place} answers; the sink will bring its schema up to date when it starts: {}",
+            "{place} answers{}; the sink will bring its schema up to date when it starts: {}",
+            lost.map_or(String::new(), |lost| format!(", but lacks {lost}")),
             steps.join(", ")
         )),
         (false, false) => {
-            Err(MigrateError::Store(StoreError::Unmigrated { place, missing: steps.join(", ") }))
+            let missing = lost.unwrap_or_else(|| steps.join(", "));
+            Err(MigrateError::Store(StoreError::Unmigrated { place, missing }))
         }
     }
 }

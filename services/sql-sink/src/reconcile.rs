@@ -21,6 +21,9 @@ pub enum ReconcileError {
     /// It can't be opened, or its ledger not read.
     #[error("the destination can't be read")]
     Store(#[source] StoreError),
+    /// Staging does not answer.
+    #[error("staging can't be read")]
+    Staging(#[source] staging::OpenError),
     /// The log does not answer.
     #[error("the log can't be compared with the destination's ledger")]
     Log(#[source] LogError),

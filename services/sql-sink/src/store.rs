@@ -3,6 +3,7 @@
 mod adoption;
 mod dump;
 mod error;
+mod lost;
 mod migrations;
 mod misfit;
 mod plan;
@@ -151,10 +152,10 @@ pub trait Store: Send + Sync + 'static {
         of: Option<&[i64]>,
     ) -> impl Future<Output = Result<Vec<StoredRow>, StoreError>> + Send;
 
-    /// The sessions, by host name and LSID, whose rows are another program's: they were adopted as they were, and not
-    /// written since.
+    /// Those of these sessions whose rows are another program's: they were adopted as they were, and not written since.
     fn adopted(
         &self,
+        of: &[(SiteHost, Lsid)],
     ) -> impl Future<Output = Result<BTreeSet<(String, String)>, StoreError>> + Send;
 
     /// The next rows of the ledger behind this key, by host name and LSID: `count` of them, or all that are left.

@@ -132,8 +132,12 @@ async fn tables<S: Store>(
     agreed: &[(ArtifactId, ClaimCheck)],
     tell: &mut (impl FnMut(Finding) + Send),
 ) -> Result<(), ReconcileError> {
-    let adopted = store.adopted().await.map_err(ReconcileError::Store)?;
     for some in agreed.chunks(SESSIONS) {
+        let named = |(artifact, _): &(ArtifactId, _)| {
+            Some((artifact.site().clone(), artifact.lsid()?.clone()))
+        };
+        let keys: Vec<(SiteHost, Lsid)> = some.iter().filter_map(named).collect();
+        let adopted = store.adopted(&keys).await.map_err(ReconcileError::Store)?;
         let mut entered: Vec<(&ArtifactId, &Lsid, &ClaimCheck, LedgerRow)> = Vec::new();
         for (artifact, claim) in some {
             let Some(lsid) = ours(artifact, &adopted) else { continue };
@@ -143,21 +147,39 @@ async fn tables<S: Store>(
         let ids: Vec<i64> = entered.iter().map(|(.., row)| row.session_id).collect();
         let stored = Stored::of(store, &ids).await.map_err(ReconcileError::Store)?;
         for (artifact, lsid, claim, row) in entered {
-            let difference = match report(staging, artifact, lsid, claim).await {
-                Ok(report) => stored.differs(row.session_id, &report).map(|how| {
-                    Difference::Altered { how: format!("not what its report says: {how}") }
-                }),
+            // That a person deleted it was told.
+            if !stored.has(row.session_id, artifact.site(), lsid) {
+                continue;
+            }
+            let difference = match report(staging, artifact, lsid, claim).await? {
+                Ok(report) => altered(store, &stored, row.session_id, &report).await?,
                 Err(why) => Some(Difference::Unproven { why }),
             };
             let Some(difference) = difference else { continue };
-            // A sink may have written a newer one meanwhile, and a person may have deleted it, which was told.
+            // A sink may have written a newer one meanwhile.
             let now = store.ledger(artifact.site(), lsid).await.map_err(ReconcileError::Store)?;
-            if now == Some(row.clone()) && stored.has(row.session_id) {
+            if now.as_ref() == Some(&row) {
                 tell(Finding { what: artifact.to_string(), difference });
             }
         }
     }
     Ok(())
+}
+
+/// How a session's rows differ from those that its report makes. Seen twice: tables are read one after the other, and a
+/// replay that writes the session between them changes nothing in the ledger.
+async fn altered<S: Store>(
+    store: &S,
+    stored: &Stored,
+    session_id: i64,
+    report: &SessionRows,
+) -> Result<Option<Difference>, ReconcileError> {
+    if stored.differs(session_id, report).is_none() {
+        return Ok(None);
+    }
+    let again = Stored::of(store, &[session_id]).await.map_err(ReconcileError::Store)?;
+    let how = again.differs(session_id, report);
+    Ok(how.map(|how| Difference::Altered { how: format!("not what its report says: {how}") }))
 }
 
 /// The session, unless its rows are another program's.
@@ -166,22 +188,24 @@ fn ours<'a>(artifact: &'a ArtifactId, adopted: &BTreeSet<(String, String)>) -> O
     artifact.lsid().filter(|_| !adopted.contains(&key))
 }
 
-/// The rows that a staged report makes, or why that can't be said.
+/// The rows that a staged report makes, or why that can't be said of this one.
 async fn report(
     staging: &Staging,
     artifact: &ArtifactId,
     lsid: &Lsid,
     claim: &ClaimCheck,
-) -> Result<SessionRows, String> {
-    let xml = staging.read_whole(claim, REPORT_BYTES_MAX).await.map_err(|cause| {
-        match cause.is_lost() {
-            true => "can't be compared with its report: staging has lost it".to_owned(),
-            false => format!("can't be compared with its report: {cause}"),
-        }
-    })?;
-    let session = session_report::read(&xml, &Limits::default())
-        .map_err(|cause| format!("can't be compared with its report: {cause}"))?;
-    Ok(SessionRows::of(&session, artifact.site(), lsid, true))
+) -> Result<Result<SessionRows, String>, ReconcileError> {
+    let unproven = |why: &str| Ok(Err(format!("can't be compared with its report: {why}")));
+    let xml = match staging.read_whole(claim, REPORT_BYTES_MAX).await {
+        Ok(xml) => xml,
+        Err(cause) if cause.is_down() => return Err(ReconcileError::Staging(cause)),
+        Err(cause) if cause.is_lost() => return unproven("staging has lost it"),
+        Err(cause) => return unproven(&cause.to_string()),
+    };
+    match session_report::read(&xml, &Limits::default()) {
+        Ok(session) => Ok(Ok(SessionRows::of(&session, artifact.site(), lsid, true))),
+        Err(cause) => unproven(&cause.to_string()),
+    }
 }
 
 /// Sessions that the ledger does not name.
@@ -202,3 +226,6 @@ async fn strays<S: Store>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,7 +177,7 @@ struct Opened<S> {
 enum Served {
     /// The process stops.
     Stopped,
-    /// In its place there is another, or it has another identity.
+    /// In its place there is another, it has another identity, or it has to be brought up to date.
     Replaced,
 }
 
@@ -296,14 +296,16 @@ fn replays<S: Store>(
     }
 }
 
-/// Waits until there is another database in the place of this one, or an older copy of it.
+/// Waits until there is another database in the place of this one, or an older copy of it, or until it has lost tables.
 async fn replaced<S: Store>(store: &S, log: &Log, mut state: watch::Receiver<RunnerState>) {
     let progress = Progress::new(log.clone());
     loop {
         let down = async { state.wait_for(|state| state.reason().is_some()).await.map(drop) };
         // Whether it came or not: it is looked at in any case.
         drop(tokio::time::timeout(LOOK_SELDOM, down).await);
-        let is_another = matches!(store.probe().await, Err(StoreError::Another { .. }));
+        let probed = store.probe().await;
+        let is_another =
+            matches!(probed, Err(StoreError::Another { .. } | StoreError::Lost { .. }));
         if is_another || matches!(progress.all(store).await, Err(ProgressError::SetBack(_))) {
             return;
         }

@@ -335,3 +335,60 @@ async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
     suite::comparing::tables_that_were_dropped_under_it_are_noticed_and_made_anew(&database).await;
     database.dropped().await;
 }
+
+#[tokio::test]
+async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_table_that_is_lost_under_it_is_no_messages_fault(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn what_is_written_for_the_first_time_is_nobody_elses() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::what_is_written_for_the_first_time_is_nobody_elses(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn tables_that_views_name_are_made_anew() {
+    let Some(database) = fresh().await else { return };
+    // SQL Server would keep the views; some who speak its language would keep the tables.
+    let drop =
+        "DROP VIEW [user]; DROP VIEW endpoint; DROP TABLE representative; DROP TABLE customer";
+    suite::comparing::tables_that_views_name_are_made_anew(&database, drop).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn a_lost_ledger_doubles_no_session() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_lost_ledger_doubles_no_session(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn a_lost_record_of_adoption_doubles_no_session() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_lost_record_of_adoption_doubles_no_session(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
+async fn children_of_a_lost_table_are_not_taken_for_others() {
+    let of_session = ["representative", "customer", "team", "custom_attribute", "session_event"];
+    let keys = |tables: &[&str], of: &str| {
+        let drop = |table: &&str| format!("ALTER TABLE {table} DROP CONSTRAINT fk_{table}_{of};");
+        tables.iter().map(drop).collect::<String>()
+    };
+    for (lost, keys) in [
+        ("session", keys(&of_session, "session")),
+        ("session_event", keys(&["session_event_data", "system_information"], "event")),
+    ] {
+        let Some(database) = fresh().await else { return };
+        let drop = format!("{keys} DROP TABLE {lost}");
+        suite::comparing::children_of_a_lost_table_are_not_taken_for_others(&database, lost, &drop)
+            .await;
+        database.dropped().await;
+    }
+}

@@ -203,6 +203,42 @@ async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
+    suite::comparing::a_table_that_is_lost_under_it_is_no_messages_fault(&fresh()).await;
+}
+
+#[tokio::test]
+async fn what_is_written_for_the_first_time_is_nobody_elses() {
+    suite::comparing::what_is_written_for_the_first_time_is_nobody_elses(&fresh()).await;
+}
+
+#[tokio::test]
+async fn tables_that_views_name_are_made_anew() {
+    let drop = "DROP TABLE representative; DROP TABLE customer";
+    suite::comparing::tables_that_views_name_are_made_anew(&fresh(), drop).await;
+}
+
+#[tokio::test]
+async fn a_lost_ledger_doubles_no_session() {
+    suite::comparing::a_lost_ledger_doubles_no_session(&fresh()).await;
+}
+
+#[tokio::test]
+async fn a_lost_record_of_adoption_doubles_no_session() {
+    suite::comparing::a_lost_record_of_adoption_doubles_no_session(&fresh()).await;
+}
+
+#[tokio::test]
+async fn children_of_a_lost_table_are_not_taken_for_others() {
+    for lost in ["session", "session_event"] {
+        let drop = format!("PRAGMA foreign_keys = OFF; DROP TABLE {lost}");
+        let file = fresh();
+        suite::comparing::children_of_a_lost_table_are_not_taken_for_others(&file, lost, &drop)
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_lost_its_name_is_not_written() {
     let file = fresh();
     let store = suite::opened(&file).await;

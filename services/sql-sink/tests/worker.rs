@@ -10,10 +10,13 @@ use domain::{ArtifactId, Digest, Family, Marks, Particulars};
 use messages::Fact;
 use nats_server::NatsServer;
 use queue::{Failure, Lease, Log, LogOptions, Origin, Outcome, Task, Worker as _};
+use service::Health;
+use settings::Needs;
 use sql_sink::SqlSink;
 use sql_sink::store::{Sqlite, Store as _, dump};
 use staging::Staging;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// A log, a staging and a database, with a sink between them.
 struct House {
@@ -286,4 +289,48 @@ async fn an_older_copy_of_the_database_is_not_written_to() {
     let marks = sink.store().marks().await.expect("it can be read");
     assert_eq!(marks.into_values().collect::<Vec<_>>(), [1], "nothing was written");
     house.sink.probe().await.expect("the newer one works");
+}
+
+/// How many rows a table has; none where there is no such table.
+fn count(path: &Path, table: &str) -> Option<i64> {
+    let connection = rusqlite::Connection::open(path).expect("a file");
+    let sql = format!("SELECT count(*) FROM {table}");
+    connection.query_row(&sql, [], |row| row.get(0)).ok()
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect(what);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_lost_under_a_running_sink_is_made_anew_and_no_message_dies() {
+    let house = House::build().await;
+    let path = house.folder.path().join("sessions.db");
+    let text = format!(
+        "[site.support]\nhost = \"support.example.com\"\nproduct = \"remote-support\"\nclient_id = \"x\"\n\
+         client_secret = {{ env = \"X\" }}\n[destination.warehouse]\ntype = \"sqlite\"\npath = {path:?}\n\
+         [schedule.often]\nevery = \"5m\"\ntransfers = [{{ site = \"support\", destination = \"warehouse\", \
+         kinds = [\"session-data\"] }}]\n"
+    );
+    let settings = settings::parse(&text, "/test/sluice.toml", Needs::NONE, &|_| None);
+    let settings = settings.expect("they are right");
+    let (health, stop) = (Health::new(), CancellationToken::new());
+    let run = sql_sink::run(&settings, &house.log, &house.staging, &health, &stop);
+    let test = async {
+        house.stage("1", &report("1", "one")).await;
+        until("the first", || count(&path, "session_event") == Some(1)).await;
+        let other = rusqlite::Connection::open(&path).expect("a file");
+        other.execute_batch("DROP TABLE session_event").expect("a statement");
+        house.stage("2", &report("2", "two")).await;
+        until("the second", || count(&path, "session_event") == Some(1)).await;
+        assert_eq!(count(&path, "session"), Some(2));
+        stop.cancel();
+    };
+    let (ran, ()) = tokio::join!(run, test);
+    ran.expect("it ends in good order");
 }

@@ -128,6 +128,17 @@ pub enum StoreError {
         /// What it says now.
         found: String,
     },
+    /// Tables of ours that were there when it was opened are gone.
+    #[error(
+        "{place} lacks {tables}: what the sink may make is made anew when it opens the database again, and the rest by \
+         `sluice migrate --to` it"
+    )]
+    Lost {
+        /// The database.
+        place: String,
+        /// Their names, and what fills them again.
+        tables: String,
+    },
     /// What stands in one of our own tables can't be read.
     #[error("{place} holds {text:?} where its {what} should stand")]
     Damaged {
@@ -175,6 +186,7 @@ impl StoreError {
             | StoreError::Unmigrated { .. }
             | StoreError::Rights { .. }
             | StoreError::Another { .. }
+            | StoreError::Lost { .. }
             | StoreError::Damaged { .. }
             | StoreError::ConnectionString { .. } => Recourse::Down,
         }

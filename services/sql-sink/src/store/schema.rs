@@ -1,5 +1,6 @@
 //! Bringing a database's schema up to date: what would be done, what was done, and who may do it.
 
+use super::lost;
 use super::migrations::{self, FromTheFuture, Migration};
 use super::survey::{self, Change, Engine, Foreign, FoundTable, Standing};
 
@@ -41,8 +42,17 @@ pub struct SchemaReport {
     pub place: String,
     /// Whether another program made and filled the tables, and how many sessions are there.
     pub adopts: Option<Found>,
+    /// Tables that it had, and has no more.
+    pub lost: Vec<&'static str>,
     /// The steps, in their order.
     pub steps: Vec<SchemaStep>,
+}
+
+impl SchemaReport {
+    /// The lost tables, for people, and what fills them again; nothing where none was lost.
+    pub fn told_of_lost(&self) -> Option<String> {
+        lost::told(&self.lost)
+    }
 }
 
 /// What another program has stored.
@@ -75,6 +85,8 @@ pub(super) struct Todo {
     pub(super) migrations: Vec<&'static Migration>,
     /// Tables that were here and are gone.
     pub(super) lost: Vec<&'static str>,
+    /// What is done once they are there again.
+    pub(super) mends: Vec<SchemaStep>,
 }
 
 /// Who asks for a schema.
@@ -109,12 +121,16 @@ impl Todo {
                 migrations = all.iter().collect();
             }
         }
+        let mends = lost::steps(&lost, found, engine);
         let (adopts, changes) = match (standing, asked) {
+            (Standing::Ours, _) if !lost.is_empty() && engine == Engine::SqlServer => {
+                (false, survey::missing_tables(found))
+            }
             (Standing::Empty | Standing::Ours, _) => (false, Vec::new()),
             (Standing::Others(changes), Asked::Person(_)) => (true, changes),
             (Standing::Others(_), Asked::Sink(_)) => return Err(Refusal::Unadopted),
         };
-        let todo = Todo { adopts, changes, migrations, lost };
+        let todo = Todo { adopts, changes, migrations, lost, mends };
         match asked {
             Asked::Sink(Schema::AsItIs | Schema::ToRead) if !todo.is_nothing() => {
                 Err(Refusal::Unmigrated(todo.missing()))
@@ -129,8 +145,8 @@ impl Todo {
 
     /// What is missing, for people.
     fn missing(&self) -> String {
-        if !self.lost.is_empty() {
-            return format!("the tables {}, which it had", self.lost.join(", "));
+        if let Some(lost) = lost::told(&self.lost) {
+            return lost;
         }
         let names: Vec<String> = self.migrations.iter().map(|step| step.title()).collect();
         names.join(", ")
@@ -138,25 +154,24 @@ impl Todo {
 
     /// Says that what the ledger knows as delivered is not in tables that were made anew.
     pub(super) fn warn_of_lost(&self, place: &str) {
-        if !self.lost.is_empty() {
-            tracing::warn!(
-                place,
-                tables = self.lost.join(", "),
-                "tables were gone and are made anew, empty; `sluice replay --to` it writes again what the ledger says it had"
-            );
+        if let Some(tables) = lost::told(&self.lost) {
+            tracing::warn!(place, tables, "tables were lost, and are made anew");
         }
     }
 
     pub(super) fn steps(&self, engine: Engine) -> Vec<SchemaStep> {
-        let changes = self
-            .changes
-            .iter()
-            .map(|change| SchemaStep { what: change.to_string(), sql: change.sql(engine) });
+        let changes = self.changes.iter().map(|change| change.step(engine));
         let migrations = self
             .migrations
             .iter()
             .map(|step| SchemaStep { what: step.title(), sql: step.sql.to_owned() });
-        changes.chain(migrations).collect()
+        changes.chain(migrations).chain(self.mends.iter().cloned()).collect()
+    }
+}
+
+impl Change {
+    pub(super) fn step(&self, engine: Engine) -> SchemaStep {
+        SchemaStep { what: self.to_string(), sql: self.sql(engine) }
     }
 }
 
@@ -190,7 +205,7 @@ mod tests {
         assert_eq!((restored.migrations.len(), restored.lost), (3, vec!["customer", "team"]));
         assert_eq!(
             todo(&all, Asked::Sink(Schema::AsItIs), true),
-            Err(Refusal::Unmigrated("the tables customer, team, which it had".to_owned()))
+            Err(Refusal::Unmigrated(lost::told(&["customer", "team"]).expect("two tables")))
         );
         assert!(todo(&all, up_to_date, false).expect("who sees not all can't know").is_nothing());
     }

@@ -19,7 +19,7 @@ impl Table {
     ///
     /// # Panics
     /// When there is none of this name.
-    pub(super) fn place(&self, name: &str) -> usize {
+    pub(crate) fn place(&self, name: &str) -> usize {
         let place = self.columns.iter().position(|column| column.name == name);
         place.expect("a column of this table")
     }

@@ -91,6 +91,14 @@ impl SqlServer {
         StoreError::Value { place, cause }
     }
 
+    /// Whether all our tables are there.
+    async fn tables(&self) -> Result<(), StoreError> {
+        let rows = self.query("read", schema::NAMES, &[]).await?;
+        let names: Result<_, Fault> = rows.iter().map(|row| string(row, 0)).collect();
+        let all = names.and_then(schema::check_tables);
+        all.map_err(|fault| fault.named("read", self.pool.place()))
+    }
+
     /// Reads. A connection that lay in the pool may have died there, so once more on another.
     async fn query(
         &self,
@@ -148,7 +156,11 @@ impl Store for SqlServer {
             let widened = Course::of(&fault) == Course::Value
                 && matches!(widen::widen(&self.pool, batch).await, Ok(true));
             if tries == TRIES_MAX || !(widened || Course::of(&fault) == Course::Again) {
+                let may_be_lost = fault.may_be_of_a_lost_table();
                 let error = fault.named("write a batch to", self.pool.place());
+                if may_be_lost && let Err(lost @ StoreError::Lost { .. }) = self.tables().await {
+                    return Err(lost);
+                }
                 return Err(self.explained(error, batch).await);
             }
             self.pool.forget();
@@ -199,7 +211,8 @@ impl Store for SqlServer {
         let found = rows.first().map(|row| string(row, 0)).transpose();
         let found = found.map_err(|fault| fault.named("read", self.pool.place()))?;
         let same = open::check_identity(found, &self.identity);
-        same.map_err(|fault| fault.named("read", self.pool.place()))
+        same.map_err(|fault| fault.named("read", self.pool.place()))?;
+        self.tables().await
     }
 
     async fn rehearse(&self, bytes: u64) -> Result<(), StoreError> {
@@ -240,12 +253,19 @@ impl Store for SqlServer {
         rows.map_err(|fault| fault.named("read", self.pool.place()))
     }
 
-    async fn adopted(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
-        let rows =
-            self.query("read", "SELECT host_name, lsid FROM dbo.sluice_adopted", &[]).await?;
-        let adopted = rows.iter().map(|row| Ok((string(row, 0)?, string(row, 1)?)));
-        let adopted: Result<_, Fault> = adopted.collect();
-        adopted.map_err(|fault| fault.named("read", self.pool.place()))
+    async fn adopted(
+        &self,
+        of: &[(SiteHost, Lsid)],
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let mut adopted = BTreeSet::new();
+        for of in of.chunks(adoption::ASKED_MAX) {
+            let (sql, parameters) = adoption::adopted_of(of);
+            for row in self.query("read", &sql, &parameters).await? {
+                let key = string(&row, 0).and_then(|site| Ok((site, string(&row, 1)?)));
+                adopted.insert(key.map_err(|fault| fault.named("read", self.pool.place()))?);
+            }
+        }
+        Ok(adopted)
     }
 
     async fn ledger_page(

@@ -175,7 +175,11 @@ impl Store for Sqlite {
 
     async fn probe(&self) -> Result<(), StoreError> {
         let identity = self.identity.clone();
-        self.on("read", move |connection| keeper::check_identity(connection, &identity)).await
+        self.on("read", move |connection| {
+            keeper::check_identity(connection, &identity)?;
+            keeper::check_tables(connection)
+        })
+        .await
     }
 
     async fn rehearse(&self, bytes: u64) -> Result<(), StoreError> {
@@ -215,11 +219,22 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn adopted(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
-        self.on("read", |connection| {
-            let mut statement = connection.prepare("SELECT host_name, lsid FROM sluice_adopted")?;
-            let adopted = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(adopted.collect::<Result<_, _>>()?)
+    async fn adopted(
+        &self,
+        of: &[(SiteHost, Lsid)],
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let of = of.to_vec();
+        self.on("read", move |connection| {
+            let mut is_adopted = connection.prepare_cached(
+                "SELECT 1 FROM sluice_adopted WHERE host_name = ?1 AND lsid = ?2",
+            )?;
+            let mut adopted = BTreeSet::new();
+            for (site, lsid) in of {
+                if is_adopted.exists([site.as_str(), lsid.as_str()])? {
+                    adopted.insert((site.as_str().to_owned(), lsid.as_str().to_owned()));
+                }
+            }
+            Ok(adopted)
         })
         .await
     }

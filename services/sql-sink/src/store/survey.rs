@@ -154,7 +154,7 @@ impl FoundTable {
         FoundTable { name, ..FoundTable::default() }
     }
 
-    fn column(&self, name: &str) -> Option<&FoundColumn> {
+    pub(super) fn column(&self, name: &str) -> Option<&FoundColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 }
@@ -300,7 +300,7 @@ fn changes(table: &'static Table, found: &FoundTable, engine: Engine) -> Vec<Cha
 }
 
 /// Tables that are missing beside ones whose ids have another type than ours.
-fn missing_tables(found: &[FoundTable]) -> Vec<Change> {
+pub(super) fn missing_tables(found: &[FoundTable]) -> Vec<Change> {
     let named = |name: &str| found.iter().find(|table| table.name == name);
     let missing = TABLES.into_iter().filter(|table| named(table.name).is_none());
     missing

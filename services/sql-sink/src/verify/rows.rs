@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use domain::{Lsid, SiteHost};
+
 use crate::columns::{
-    Cell, Row, SESSION_EVENT, SESSION_EVENT_DATA, SYSTEM_INFORMATION, SessionRows, TABLES, Table,
+    Cell, Row, SESSION, SESSION_EVENT, SESSION_EVENT_DATA, SYSTEM_INFORMATION, SessionRows, TABLES,
+    Table,
 };
 use crate::store::{Store, StoreError, StoredRow};
 
@@ -30,9 +33,15 @@ impl Stored {
         Ok(stored)
     }
 
-    /// Whether there is a session of this id.
-    pub(super) fn has(&self, session_id: i64) -> bool {
-        !self.rows(TABLES[0], session_id).is_empty()
+    /// Whether there is this session under this id, which may be another's by now.
+    pub(super) fn has(&self, session_id: i64, site: &SiteHost, lsid: &Lsid) -> bool {
+        let cell = |row: &StoredRow, column| row.cells[SESSION.place(column)].clone();
+        self.rows(&SESSION, session_id).iter().any(|row| {
+            // Other programs wrote host names as they were typed.
+            let host_name = cell(row, "host_name").map(|name| name.to_lowercase());
+            host_name.as_deref() == Some(site.as_str())
+                && cell(row, "lsid").as_deref() == Some(lsid.as_str())
+        })
     }
 
     fn rows(&self, table: &Table, of: i64) -> &[StoredRow] {
@@ -43,7 +52,7 @@ impl Stored {
     pub(super) fn differs(&self, session_id: i64, report: &SessionRows) -> Option<String> {
         let mut found = Differences::default();
         let session = std::slice::from_ref(&report.session);
-        found.compare(TABLES[0], self.rows(TABLES[0], session_id), session);
+        found.compare(&SESSION, self.rows(&SESSION, session_id), session);
         for (table, rows) in report.leaves() {
             found.compare(table, self.rows(table, session_id), rows);
         }

@@ -1,3 +1,4 @@
+use domain::{Lsid, SiteHost};
 use sql_sink::store::{
     Dump, Found, Incoming, Migrate, Schema, SqlServer, Sqlite, Store, StoreError, Written,
 };
@@ -41,7 +42,13 @@ const THEIR_SESSIONS: &str = "
 
 /// The sessions whose rows are another program's.
 async fn theirs<S: Store>(store: &S) -> Vec<String> {
-    let adopted = store.adopted().await.expect("a store that works");
+    let sites = ["a.example", "b.example"].map(|site| site.parse().expect("a host"));
+    let of_site = |site: &SiteHost| {
+        ["S1", "S2", "S3"].map(|lsid| (site.clone(), lsid.parse().expect("an LSID")))
+    };
+    let all: Vec<(SiteHost, Lsid)> = sites.iter().flat_map(of_site).collect();
+    assert!(store.adopted(&[]).await.expect("a store that works").is_empty());
+    let adopted = store.adopted(&all).await.expect("a store that works");
     adopted.into_iter().map(|(_, lsid)| lsid).collect()
 }
 
@@ -75,6 +82,8 @@ async fn adopts<S: Store>(store: &S) {
     let refreshed = Incoming { even_if_done: true, ..incoming("b.example", "S3", 9, "refreshed") };
     assert_eq!(write(store, &refreshed).await, Written::Replaced);
     assert_eq!(theirs(store).await, ["S2"]);
+    let only = [("a.example".parse().expect("a host"), "S1".parse().expect("an LSID"))];
+    assert!(store.adopted(&only).await.expect("a store that works").is_empty());
     let dump = dumped(store).await.to_string();
     for ours in expectation(&[later, fresh, refreshed]).iter().flat_map(|(_, lines)| lines) {
         assert!(dump.contains(ours.as_str()), "{ours} in {dump}");
@@ -117,7 +126,28 @@ async fn a_database_that_another_program_filled_is_adopted_by_a_person_and_doubl
     assert_eq!(done, plan);
     let store = SqlServer::open_with(&connection, Schema::AsItIs).await.expect("it is ours");
     adopts(&store).await;
-    drop(store);
+
+    // Beside ids of their type, a table that was lost has to have that type, too.
+    let before = dumped(&store).await.tables[0].1.clone();
+    run(&database, "DROP TABLE custom_attribute; DROP TABLE session_event_data; DROP TABLE team")
+        .await;
+    let plan = SqlServer::migrate(&connection, Migrate::Plan).await.expect("a plan");
+    let lost = ["team", "custom_attribute", "session_event_data"];
+    assert_eq!(plan.lost, lost);
+    for table in lost {
+        let made = format!("make the table {table}");
+        assert!(plan.steps.iter().any(|step| step.what == made), "{made} in {plan:?}");
+    }
+    let anew = SqlServer::open(&connection).await.expect("they can be made");
+    let asked = Incoming { even_if_done: true, ..incoming("a.example", "S1", 8, "later") };
+    assert_eq!(write(&anew, &asked).await, Written::Replaced);
+    let after = dumped(&anew).await;
+    assert_eq!(after.tables[0].1, before);
+    for (table, lines) in expectation(&[asked]).iter().filter(|(table, _)| lost.contains(table)) {
+        let (_, found) = after.tables.iter().find(|(name, _)| name == table).expect("a table");
+        assert_eq!(found, lines, "{table}");
+    }
+    drop((store, anew));
     database.dropped().await;
 }
 
@@ -139,4 +169,29 @@ async fn a_file_whose_ledger_is_gone_is_adopted_in_the_same_way() {
     assert_eq!(plan.steps.len(), 4);
     Sqlite::migrate(&file.path, Migrate::Apply).await.expect("it can be adopted");
     adopts(&Sqlite::open(&file.path).await.expect("it is ours")).await;
+}
+
+/// By the rules of Turkish the small letter of I has no dot.
+#[tokio::test]
+async fn a_host_name_in_capitals_is_found_whatever_language_its_column_speaks() {
+    let Some(database) = server().await else { return };
+    let (named, turkish) =
+        ("host_name nvarchar(255) NULL, external", " COLLATE Turkish_CI_AS NULL, external");
+    let tables = OTHERS.replacen(named, &named.replace(" NULL, external", turkish), 1);
+    assert_ne!(tables, OTHERS);
+    run(&database, &tables).await;
+    run(&database, "INSERT INTO session (lsid, host_name) VALUES ('S1', 'SITE.EXAMPLE')").await;
+    SqlServer::migrate(&database.connection(), Migrate::Apply).await.expect("it is adopted");
+    let store = SqlServer::open(&database.connection()).await.expect("a database");
+    let first = incoming("site.example", "S1", 1, "first");
+    assert_eq!(write(&store, &first).await, Written::Unchanged);
+    assert!(store.ledger_page(None, 1).await.expect("a ledger")[0].has_session);
+    assert_eq!(store.strays(0, 10).await.expect("sessions"), []);
+    assert_eq!(
+        write(&store, &incoming("site.example", "S1", 2, "second")).await,
+        Written::Replaced
+    );
+    assert_eq!(dumped(&store).await.tables[0].1.len(), 1);
+    drop(store);
+    database.dropped().await;
 }

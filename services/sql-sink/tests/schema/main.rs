@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use server::Fresh;
 use sessions::{expectation, incoming};
+use settings::{SqlEngine, SqlTarget};
 use sql_sink::columns::TABLES;
 use sql_sink::store::{
     Dump, Incoming, Migrate, Schema, SqlServer, Sqlite, Store, StoreError, Written, dump,
@@ -288,4 +289,30 @@ async fn a_searched_column_is_widened_for_a_text_that_is_longer() {
     assert!(definitions.contains("index session 00 start_time"), "{definitions}");
     drop(store);
     database.dropped().await;
+}
+
+#[tokio::test]
+async fn a_table_that_was_lost_is_told_to_whoever_asks_with_what_fills_it_again() {
+    let file = file();
+    drop(Sqlite::open(&file.path).await.expect("a new file"));
+    file.execute("DROP TABLE team");
+    let mut target = SqlTarget {
+        engine: SqlEngine::Sqlite { path: file.path.clone() },
+        batch_sessions_max: 1,
+        migrate_at_start: true,
+        store_system_information: true,
+    };
+    let told = sql_sink::check(&target).await.expect("the sink would mend it");
+    for part in ["lacks team", "made anew they are empty", "`sluice replay --to`"] {
+        assert!(told.contains(part), "{told}");
+    }
+    target.migrate_at_start = false;
+    let error = sql_sink::check(&target).await.expect_err("the sink may not mend it");
+    let told = std::error::Error::source(&error).expect("a cause").to_string();
+    for part in ["lacks team", "`sluice replay --to`", "`sluice migrate --to`"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let done = Sqlite::migrate(&file.path, Migrate::Apply).await.expect("it can be made");
+    assert_eq!(done.lost, ["team"]);
+    assert!(done.told_of_lost().expect("a table").contains("`sluice replay --to`"));
 }

@@ -44,6 +44,10 @@ async fn an_auditors_questions_are_answered_by_sqlite() {
             "{path} finds nothing"
         );
     }
+    file.execute("UPDATE representative SET user_name = NULL");
+    let (_, nameless) = queries("sqlite").swap_remove(9);
+    let endpoints = connection.query_row(&nameless, [], |row| row.get::<_, i64>("endpoints"));
+    assert_eq!(endpoints.expect("a row"), 1, "who has no name has endpoints, too");
     for view in ["session_overview", "event_overview"] {
         let mut statement = connection.prepare(&format!("SELECT * FROM {view}")).expect("a view");
         assert!(statement.exists([]).expect("rows"), "{view} is empty");
@@ -70,6 +74,12 @@ async fn an_auditors_questions_are_answered_by_sql_server() {
             client.simple_query(sql).await.expect(&path).into_results().await.expect(&path);
         assert!(results.iter().any(|rows| !rows.is_empty()), "{path} finds nothing");
     }
+    run(&database, "UPDATE representative SET user_name = NULL").await;
+    let (_, nameless) = queries("sqlserver").swap_remove(9);
+    let results = client.simple_query(nameless).await.expect("a query").into_results().await;
+    let results = results.expect("rows");
+    let row = results.iter().flatten().next().expect("a row");
+    assert_eq!(row.get::<i32, _>("endpoints"), Some(1), "who has no name has endpoints, too");
     drop((client, store));
     database.dropped().await;
 }

@@ -1,9 +1,10 @@
 //! Identities, and reading for comparisons: the promises, whatever the engine.
 
 use domain::DestinationId;
-use sql_sink::store::{Incoming, LedgerEntry, Store, StoreError, Written};
+use sql_sink::store::{Incoming, LedgerEntry, Recourse, Store, StoreError, Written};
 
-use super::{Database, dumped, incoming, opened, written};
+use super::sessions::expectation;
+use super::{Database, count, dumped, incoming, opened, written};
 
 fn drawn(byte: u8) -> DestinationId {
     DestinationId::from_random([byte; 16])
@@ -111,5 +112,113 @@ pub async fn tables_that_were_dropped_under_it_are_noticed_and_made_anew<D: Data
     assert!(matches!(error, StoreError::Another { .. }), "{error:?}");
     let anew = opened(database).await;
     assert_ne!(anew.identity(), store.identity());
-    assert_eq!(written(&anew, &[session]).await, [Written::Inserted]);
+    assert_eq!(written(&anew, std::slice::from_ref(&session)).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
+    assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
+}
+
+pub async fn a_table_that_is_lost_under_it_is_no_messages_fault<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    database.execute("DROP TABLE team").await;
+    let written_to = store.write(std::slice::from_ref(&session)).await.map(drop);
+    for lost in [written_to, store.probe().await] {
+        let error = lost.expect_err("a table is gone");
+        assert_eq!(error.recourse(), Recourse::Down, "{error:?}");
+        let told = error.to_string();
+        assert!(told.contains("lacks team") && told.contains("replay"), "{told}");
+    }
+    let anew = opened(database).await;
+    assert_eq!(anew.identity(), store.identity());
+    for store in [&anew, &store] {
+        store.probe().await.expect("all is there again");
+    }
+    assert_eq!(written(&anew, std::slice::from_ref(&session)).await, [Written::Inserted]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
+}
+
+/// Left of a ledger that a person emptied.
+pub async fn what_is_written_for_the_first_time_is_nobody_elses<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let old = "INSERT INTO sluice_adopted (host_name, lsid) VALUES ('a.example', 'S1')";
+    database.execute(old).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    let key = [(session.site.clone(), session.lsid.clone())];
+    assert_eq!(store.adopted(&key).await.expect("it works").len(), 1);
+    assert_eq!(written(&store, &[session]).await, [Written::Inserted]);
+    assert!(store.adopted(&key).await.expect("it works").is_empty());
+}
+
+/// `drop` drops representative and customer, and what keeps the engine from it.
+pub async fn tables_that_views_name_are_made_anew<D: Database>(database: &D, drop: &str) {
+    let store = opened(database).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    written(&store, std::slice::from_ref(&session)).await;
+    database.execute(drop).await;
+    let anew = opened(database).await;
+    assert_eq!(count(&anew, "representative").await, 0);
+    assert_eq!(count(&anew, "customer").await, 0);
+    let asked = Incoming { even_if_done: true, ..session.clone() };
+    assert_eq!(written(&anew, &[asked]).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
+}
+
+pub async fn a_lost_ledger_doubles_no_session<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let [same, older] = ["S1", "S2"].map(|lsid| incoming("a.example", lsid, 1, lsid));
+    written(&store, &[same.clone(), older.clone()]).await;
+    database.execute("DROP TABLE sluice_ledger").await;
+    let anew = opened(database).await;
+    assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
+    let newer = incoming("a.example", "S2", 2, "newer");
+    let batch = [same.clone(), newer.clone()];
+    assert_eq!(written(&anew, &batch).await, [Written::Replaced; 2]);
+    assert_eq!(written(&anew, &batch).await, [Written::Unchanged; 2]);
+    assert_eq!(written(&anew, &[older]).await, [Written::Older]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&batch)[..]);
+    assert_eq!(anew.strays(0, 10).await.expect("it works"), []);
+}
+
+/// Whether another program's sessions are there is not known any more.
+pub async fn a_lost_record_of_adoption_doubles_no_session<D: Database>(database: &D) {
+    drop(opened(database).await);
+    database.execute("INSERT INTO session (lsid, host_name) VALUES ('S1', 'A.example')").await;
+    for lost in ["sluice_adoption", "sluice_ledger", "sluice_adoption; DROP TABLE sluice_ledger"] {
+        database.execute(&format!("DROP TABLE {lost}")).await;
+        let anew = opened(database).await;
+        let first = incoming("a.example", "S1", 1, "first");
+        assert_eq!(written(&anew, &[first]).await, [Written::Unchanged], "{lost}");
+        assert_eq!(count(&anew, "session").await, 1, "{lost}");
+        assert_eq!(anew.strays(0, 10).await.expect("it works"), [], "{lost}");
+    }
+    let anew = opened(database).await;
+    let newer = incoming("a.example", "S1", 2, "newer");
+    assert_eq!(written(&anew, std::slice::from_ref(&newer)).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[newer])[..]);
+}
+
+/// `drop` drops the table `lost`, but not what refers to it.
+pub async fn children_of_a_lost_table_are_not_taken_for_others<D: Database>(
+    database: &D,
+    lost: &str,
+    drop: &str,
+) {
+    let store = opened(database).await;
+    let old = ["S1", "S2"].map(|lsid| incoming("a.example", lsid, 1, lsid));
+    written(&store, &old).await;
+    database.execute(drop).await;
+    let anew = opened(database).await;
+    for table in [lost, "session_event", "session_event_data", "system_information"] {
+        assert_eq!(count(&anew, table).await, 0, "{table}");
+    }
+    let new = incoming("a.example", "S3", 2, "new");
+    assert_eq!(written(&anew, std::slice::from_ref(&new)).await, [Written::Inserted]);
+    let asked = old.clone().map(|old| Incoming { even_if_done: true, ..old });
+    assert_eq!(written(&anew, &asked).await, [Written::Replaced; 2]);
+    let [one, other] = old;
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[one, other, new])[..]);
+    database.execute("DELETE FROM session").await;
+    for table in ["team", "session_event", "session_event_data", "system_information"] {
+        assert_eq!(count(&anew, table).await, 0, "{table} goes with the sessions");
+    }
 }

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use domain::{Lsid, SiteHost};
+
 use super::connection::Connection;
 use super::fault::Fault;
 use super::{integer, string};
@@ -8,7 +10,20 @@ use crate::store::plan::Key;
 use crate::store::{Incoming, LedgerRow};
 
 /// LSIDs that are looked for in one call.
-const ASKED_MAX: usize = 512;
+pub(super) const ASKED_MAX: usize = 512;
+
+/// Asks which of these sessions, of which there are some, were adopted, and not written since.
+pub(super) fn adopted_of(of: &[(SiteHost, Lsid)]) -> (String, Vec<&str>) {
+    // The number of parameters is a power of two, so that the server knows few statements.
+    let count = of.len().next_power_of_two();
+    let asked = of.iter().chain(std::iter::repeat_n(&of[of.len() - 1], count - of.len()));
+    let parameters = asked.flat_map(|(site, lsid)| [site.as_str(), lsid.as_str()]).collect();
+    let one = |place| format!("host_name = @P{} AND lsid = @P{}", 2 * place + 1, 2 * place + 2);
+    let conditions: Vec<String> = (0..count).map(one).collect();
+    let sql =
+        format!("SELECT host_name, lsid FROM dbo.sluice_adopted WHERE {}", conditions.join(" OR "));
+    (sql, parameters)
+}
 
 /// Enters sessions of this batch that are in the tables, but not in the ledger, there and here.
 pub(super) async fn adopt(

@@ -7,8 +7,8 @@ use super::{integer, ledger_row_of, string};
 use crate::store::{LedgerEntry, Stray};
 
 /// Whether a ledger's row and a session are of one host name and LSID. A session's own columns may have another
-/// collation than the ledger's, and host names in capitals: another program wrote them as they were typed.
-const SAME: &str = "g.host_name = LOWER(s.host_name) COLLATE Latin1_General_BIN2
+/// collation than the ledger's (by Turkish rules I is no capital i), and host names in capitals: another program wrote them as they were typed.
+const SAME: &str = "g.host_name = LOWER(s.host_name COLLATE Latin1_General_BIN2)
              AND g.lsid = s.lsid COLLATE Latin1_General_BIN2";
 
 pub(super) fn page(count: usize) -> String {

@@ -4,9 +4,10 @@ use domain::DestinationId;
 use tiberius::error::Error as Driver;
 
 use super::browser::BrowserError;
-use super::numbers::{LOCKED, LOGIN, Means, SILENT, look_up};
+use super::numbers::{CHANGED, LOCKED, LOGIN, Means, SILENT, look_up};
 use crate::store::StoreError;
 use crate::store::error::refused;
+use crate::store::lost;
 use crate::store::schema::Refusal;
 
 /// What can happen while a connection is used, before the database's name is added to it.
@@ -38,6 +39,8 @@ pub(super) enum Fault {
         expected: DestinationId,
         found: String,
     },
+    /// Tables of ours are gone.
+    Lost(Vec<&'static str>),
     Damaged {
         what: &'static str,
         text: String,
@@ -93,6 +96,7 @@ impl Course {
             Fault::Refused(_)
             | Fault::Rights { .. }
             | Fault::Another { .. }
+            | Fault::Lost(_)
             | Fault::Damaged { .. } => Course::Unknown,
         }
     }
@@ -118,6 +122,15 @@ impl Course {
     }
 }
 
+impl Fault {
+    /// Whether it may come of a table that is gone. Not every server says so with a number of its own.
+    pub(super) fn may_be_of_a_lost_table(&self) -> bool {
+        let course = Course::of(self);
+        matches!(self, Fault::Driver(_))
+            && [Course::Unknown, Course::Outage(CHANGED)].contains(&course)
+    }
+}
+
 /// How long to leave a server alone that asks for it.
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -132,6 +145,7 @@ impl Fault {
             Fault::Another { expected, found } => {
                 return StoreError::Another { place, expected, found };
             }
+            Fault::Lost(tables) => return lost::error(&tables, place),
             Fault::Damaged { what, text } => return StoreError::Damaged { place, what, text },
             Fault::Driver(cause) | Fault::Connecting(cause) => cause.into(),
             Fault::Unreachable(cause) => cause.into(),
@@ -143,7 +157,7 @@ impl Fault {
             Course::Outage(what) => StoreError::Down { place, what, cause },
             Course::Wait => StoreError::Throttled { place, wait: WAIT, cause },
             Course::Value => StoreError::Value { place, cause },
-            Course::Again | Course::Unknown => match lost(cause.as_ref()) {
+            Course::Again | Course::Unknown => match is_lost(cause.as_ref()) {
                 true => StoreError::Down { place, what: SILENT, cause },
                 false => StoreError::Failed { doing, place, cause },
             },
@@ -151,7 +165,7 @@ impl Fault {
     }
 }
 
-fn lost(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+fn is_lost(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     matches!(
         cause.downcast_ref::<Driver>(),
         Some(Driver::Io { .. } | Driver::Protocol(_) | Driver::Tls(_))

@@ -39,7 +39,7 @@ pub(super) const RIGHTS: &str = "lets the login not do what is needed: it needs 
 pub(super) const LOCKED: &str = "is locked by another transaction for longer than sluice waits: find out which one is left open";
 const FULL: &str = "has no room left: make room for its files or its log, or raise its limit";
 const READ_ONLY: &str = "can't be written: it is read-only, or another replica is the primary now";
-const CHANGED: &str = "lacks a table or a column of ours: was the schema changed? `sluice migrate` puts back a table that is missing, and \
+pub(super) const CHANGED: &str = "lacks a table or a column of ours: was the schema changed? `sluice migrate` puts back a table that is missing, and \
     schema/sqlserver/current.sql says what columns a table has";
 const DAMAGED: &str = "is damaged: look at the server's log and restore it";
 const OFFLINE: &str = "can't be opened: look at its state in the server's log";

@@ -72,6 +72,7 @@ pub(super) async fn migrate(pool: &Pool, wanted: Migrate) -> Result<SchemaReport
     Ok(SchemaReport {
         place: pool.place().to_owned(),
         adopts: found,
+        lost: todo.lost.clone(),
         steps: todo.steps(Engine::SqlServer),
     })
 }

@@ -10,7 +10,7 @@ use crate::store::schema::{Asked, Found, Migrate, Refusal, Todo};
 use crate::store::survey::{self, Engine, FoundColumn, FoundReference, FoundTable};
 
 /// What there is.
-const NAMES: &str = "SELECT LOWER(name) FROM sys.objects WHERE schema_id = SCHEMA_ID(N'dbo') AND type IN (N'U', N'V')";
+pub(super) const NAMES: &str = "SELECT LOWER(name) FROM sys.objects WHERE schema_id = SCHEMA_ID(N'dbo') AND type IN (N'U', N'V')";
 
 /// Where the login is, whether it is an owner, who may do anything, and whether it may make tables.
 const LOGIN: &str = "
@@ -38,7 +38,7 @@ const REFERENCES: &str = "
 const SESSIONS: &str = "
     SELECT COUNT_BIG(*) FROM dbo.session
     UNION ALL
-    SELECT COUNT_BIG(*) FROM (SELECT MIN(id) AS id FROM dbo.session GROUP BY LOWER(host_name), lsid HAVING COUNT(*) > 1) d";
+    SELECT COUNT_BIG(*) FROM (SELECT MIN(id) AS id FROM dbo.session GROUP BY LOWER(host_name COLLATE Latin1_General_BIN2), lsid HAVING COUNT(*) > 1) d";
 
 /// Rights that a login lacks. A table that it may not even see is none for it.
 const MISSING_RIGHTS: &str = "
@@ -85,12 +85,14 @@ pub(super) async fn prepare(connection: &mut Connection, asked: Asked) -> Result
         true => applied(connection).await?,
         false => Vec::new(),
     };
-    // A whole catalog takes a while to be read, and tells more than the names do only of somebody else's tables.
     let sees_none = !names.iter().any(|name| survey::is_one_of_ours(name));
-    let tables = match is_ours || sees_none {
-        true => names.into_iter().map(FoundTable::named).collect(),
-        false => catalog(connection).await?,
-    };
+    let mut tables: Vec<FoundTable> = names.into_iter().map(FoundTable::named).collect();
+    // A whole catalog takes a while to be read, and tells more than the names do only of somebody else's tables, or where
+    // some are gone.
+    let is_whole = is_ours && survey::lost(&tables).is_empty();
+    if !sees_none && !is_whole {
+        tables = catalog(connection).await?;
+    }
     let todo = Todo::of(&tables, &applied, Engine::SqlServer, asked, may_make_tables);
     let todo = match todo {
         // Where there is something to see, it is not for this login.
@@ -170,6 +172,13 @@ async fn catalog(connection: &mut Connection) -> Result<Vec<FoundTable>, Fault> 
         }
     }
     Ok(tables.into_values().collect())
+}
+
+/// Whether all our tables are there.
+pub(super) fn check_tables(names: Vec<String>) -> Result<(), Fault> {
+    let found: Vec<FoundTable> = names.into_iter().map(FoundTable::named).collect();
+    let lost = survey::lost(&found);
+    if lost.is_empty() { Ok(()) } else { Err(Fault::Lost(lost)) }
 }
 
 async fn applied(connection: &mut Connection) -> Result<Vec<u32>, Fault> {

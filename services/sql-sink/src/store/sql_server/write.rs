@@ -149,6 +149,9 @@ async fn mark(connection: &mut Connection, plan: &Plan) -> Result<(), Fault> {
 /// SELECT … ORDER BY, though it promises nothing of the order in which OUTPUT names them.
 fn move_all(load: &Load<'_>) -> String {
     let mut sql = String::new();
+    if load.kinds.contains(&kind_of(&SESSION)) {
+        sql.push_str(&OURS_NOW);
+    }
     if load.replaces {
         sql.push_str(&REPLACED_SESSIONS);
     }
@@ -168,6 +171,20 @@ fn move_all(load: &Load<'_>) -> String {
     }
     sql
 }
+
+/// What is written is no more another program's. Of a ledger that a person emptied, it may be left that it was.
+static OURS_NOW: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE a FROM dbo.sluice_adopted a
+             JOIN {loaded} t ON CAST(t.{host_name} AS nvarchar(255)) = a.host_name
+                 AND CAST(t.{lsid} AS nvarchar(200)) = a.lsid
+             WHERE t.kind = {kind};",
+        loaded = Stage::of(&SESSION).name,
+        kind = kind_of(&SESSION),
+        lsid = slot_of(&SESSION, SESSION.place("lsid")),
+        host_name = slot_of(&SESSION, SESSION.place("host_name")),
+    )
+});
 
 static REPLACED_SESSIONS: LazyLock<String> = LazyLock::new(replaced_sessions);
 
@@ -196,16 +213,13 @@ fn replaced_sessions() -> String {
         "INSERT INTO #sluice_id (ord, id)
              SELECT t.ord, s.id FROM {loaded} t JOIN dbo.session s ON s.id = t.parent
                  AND s.lsid COLLATE Latin1_General_BIN2 = t.{lsid}
-                 AND LOWER(s.host_name) COLLATE Latin1_General_BIN2 = t.{host_name}
+                 AND LOWER(s.host_name COLLATE Latin1_General_BIN2) = t.{host_name}
              WHERE t.kind = {kind};
          UPDATE s SET {assignments} FROM dbo.session s
              JOIN #sluice_id i ON i.id = s.id
              JOIN {loaded} t ON t.ord = i.ord
              WHERE t.kind = {kind};
-         DELETE a FROM dbo.sluice_adopted a
-             JOIN {loaded} t ON CAST(t.{host_name} AS nvarchar(255)) = a.host_name
-                 AND CAST(t.{lsid} AS nvarchar(200)) = a.lsid
-             WHERE t.kind = {kind};",
+",
         loaded = Stage::of(&SESSION).name,
         kind = kind_of(&SESSION),
         lsid = slot_of(&SESSION, SESSION.place("lsid")),

@@ -11,8 +11,9 @@ use super::schema::Prepared;
 use super::write;
 use super::{Job, open};
 use crate::store::error::refused;
+use crate::store::lost;
 use crate::store::schema::Refusal;
-use crate::store::survey::Engine;
+use crate::store::survey::{self, Engine, FoundTable};
 use crate::store::{Migrate, Schema, SchemaReport, StoreError};
 
 /// What can happen while the connection is used, before the database's name is added to it.
@@ -20,13 +21,33 @@ use crate::store::{Migrate, Schema, SchemaReport, StoreError};
 pub(super) enum Fault {
     Driver(rusqlite::Error),
     Refused(Refusal),
-    Another { expected: DestinationId, found: String },
-    Damaged { what: &'static str, text: String },
+    Another {
+        expected: DestinationId,
+        found: String,
+    },
+    /// Tables of ours are gone.
+    Lost(Vec<&'static str>),
+    Damaged {
+        what: &'static str,
+        text: String,
+    },
 }
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Fault::Driver(error)
+    }
+}
+
+impl Fault {
+    /// What comes of a lost table says nothing else that a program could rely on.
+    fn or_lost(self, connection: &Connection) -> Fault {
+        match &self {
+            Fault::Driver(cause) if cause.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                check_tables(connection).err().unwrap_or(self)
+            }
+            _ => self,
+        }
     }
 }
 
@@ -76,7 +97,7 @@ impl Keeper {
         let done = open::migrate(&self.path, wanted);
         let Prepared { todo, found, .. } = done.map_err(|fault| self.error("migrate", fault))?;
         let steps = todo.steps(Engine::Sqlite);
-        Ok(SchemaReport { place: self.place.clone(), adopts: found, steps })
+        Ok(SchemaReport { place: self.place.clone(), adopts: found, lost: todo.lost, steps })
     }
 
     /// Works with the connection; opens another if the last one saw the database fail.
@@ -95,7 +116,8 @@ impl Keeper {
             self.file = file_id(&self.path);
         }
         let connection = self.connection.as_mut().expect("it was opened above");
-        work(connection).map_err(|fault| {
+        let done = work(connection).map_err(|fault| fault.or_lost(connection));
+        done.map_err(|fault| {
             let error = self.error(doing, fault);
             if matches!(error, StoreError::Down { .. }) {
                 self.connection = None;
@@ -109,6 +131,7 @@ impl Keeper {
         match fault {
             Fault::Refused(refusal) => refused(refusal, place),
             Fault::Another { expected, found } => StoreError::Another { place, expected, found },
+            Fault::Lost(tables) => lost::error(&tables, place),
             Fault::Damaged { what, text } => StoreError::Damaged { place, what, text },
             Fault::Driver(cause) => {
                 let code = cause.sqlite_error_code();
@@ -168,6 +191,17 @@ pub(super) fn check_identity(
         true => Ok(()),
         false => Err(Fault::Another { expected: expected.clone(), found }),
     }
+}
+
+/// Whether all our tables are there.
+pub(super) fn check_tables(connection: &Connection) -> Result<(), Fault> {
+    let mut statement = connection
+        .prepare_cached("SELECT lower(name) FROM sqlite_master WHERE type IN ('table', 'view')")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    let found: Vec<FoundTable> =
+        names.map(|name| name.map(FoundTable::named)).collect::<Result<_, _>>()?;
+    let lost = survey::lost(&found);
+    if lost.is_empty() { Ok(()) } else { Err(Fault::Lost(lost)) }
 }
 
 #[cfg(test)]

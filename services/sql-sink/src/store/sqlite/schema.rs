@@ -59,12 +59,13 @@ fn catalog(connection: &Connection) -> Result<Vec<FoundTable>, Fault> {
     let names: Vec<(String, bool)> =
         named.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let found = |(name, is_view): (String, bool)| {
-        Ok(FoundTable {
-            columns: columns(connection, &name)?,
-            references: references(connection, &name)?,
-            name: name.to_lowercase(),
-            is_view,
-        })
+        let mut found = FoundTable { is_view, ..FoundTable::named(name.to_lowercase()) };
+        // A view whose table is gone has no columns to tell.
+        if !is_view {
+            found.columns = columns(connection, &name)?;
+            found.references = references(connection, &name)?;
+        }
+        Ok(found)
     };
     names.into_iter().map(found).collect()
 }

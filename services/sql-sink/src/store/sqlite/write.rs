@@ -75,6 +75,10 @@ pub(super) fn execute(
             Content::Replace { session_id } => replace(connection, session_id, incoming)?,
         };
         insert_children(connection, session_id, &incoming.rows)?;
+        // Of a ledger that a person emptied, it may be left that it was another program's.
+        connection
+            .prepare_cached("DELETE FROM sluice_adopted WHERE host_name = ?1 AND lsid = ?2")?
+            .execute([incoming.site.as_str(), incoming.lsid.as_str()])?;
         enter(connection, incoming, session_id)?;
     }
     let mut mark = connection.prepare_cached(
@@ -109,9 +113,6 @@ fn insert_session(connection: &Connection, row: &Row) -> Result<i64, Fault> {
 /// The session's new content under its old id, without children. Where a person deleted it, it comes back as a new one.
 fn replace(connection: &Connection, session_id: i64, incoming: &Incoming) -> Result<i64, Fault> {
     let (site, lsid) = (incoming.site.as_str(), incoming.lsid.as_str());
-    connection
-        .prepare_cached("DELETE FROM sluice_adopted WHERE host_name = ?1 AND lsid = ?2")?
-        .execute([site, lsid])?;
     let row = &incoming.rows.session;
     let mut update = connection.prepare_cached(&SESSIONS.update)?;
     for (place, cell) in row.iter().enumerate() {
