@@ -167,12 +167,14 @@ impl Log {
         replays: &[Replay],
     ) -> Result<(), LogError> {
         let up_to = self.stands_at().await?.position;
-        let wanted_from = self.wanted_of(old).await?;
+        let mut wanted_from = self.wanted_of(old).await?;
         let mut begun_at = wanted_from.clone();
         // What a replay of a part of the time leaves out, the routes bring.
         let whole = replays.iter().filter(|replay| replay.period == Period::default());
         for (site, kind) in whole.flat_map(|replay| &replay.of) {
-            begun_at.insert(names::deliver(old, site, *kind), up_to + 1);
+            let route = names::deliver(old, site, *kind);
+            wanted_from.entry(route.clone()).or_insert(0);
+            begun_at.insert(route, up_to + 1);
         }
         let succession = Succession {
             of: old.clone(),

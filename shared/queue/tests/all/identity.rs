@@ -162,11 +162,20 @@ async fn end_replays(log: &Log, destination: &DestinationId) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_replay_had_brought_is_wanted_still_after_the_next_loss() {
     let log = log().await;
-    stage(&log, 0..3).await;
     log.ensure_route(&to(&log, &destination())).await.expect("it is made");
-    let filled = refilled(&log, &destination(), &other()).await;
-    assert_eq!(state(&log, &filled).await.waiting, 0, "the replay brings what is there");
-    end_replays(&log, &other()).await;
+    is_wanted_still_after_the_next_loss(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replay_brings_of_a_kind_that_is_new_is_wanted_still_after_the_next_loss() {
+    is_wanted_still_after_the_next_loss(&log().await).await;
+}
+
+async fn is_wanted_still_after_the_next_loss(log: &Log) {
+    stage(log, 0..3).await;
+    let filled = refilled(log, &destination(), &other()).await;
+    assert_eq!(state(log, &filled).await.waiting, 0, "the replay brings what is there");
+    end_replays(log, &other()).await;
 
     // It is lost once more, and a person asks for a part: the routes bring the rest.
     let third = DestinationId::from_random([9; 16]);
@@ -177,13 +186,13 @@ async fn what_a_replay_had_brought_is_wanted_still_after_the_next_loss() {
         .await
         .expect("it is written");
     let succession = log.succession(&third).await.expect("the log answers").expect("it is there");
-    assert_eq!(succession.start_of(&to(&log, &third).name, &third), Some(Start::All));
+    assert_eq!(succession.start_of(&to(log, &third).name, &third), Some(Start::All));
 
     // Or a copy is put back that was made while it was being filled.
     let fourth = DestinationId::from_random([8; 16]);
     log.prepare_succession(&other(), &fourth, None).await.expect("it is written");
     let succession = log.succession(&fourth).await.expect("the log answers").expect("it is there");
-    assert_eq!(succession.start_of(&to(&log, &fourth).name, &fourth), Some(Start::All));
+    assert_eq!(succession.start_of(&to(log, &fourth).name, &fourth), Some(Start::All));
 }
 
 #[tokio::test(flavor = "multi_thread")]
