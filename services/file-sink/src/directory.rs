@@ -195,34 +195,42 @@ impl Directory {
         bucket.check_class(&layout).map(|()| bucket.no_clobber())
     }
 
-    /// The identity that stands in a directory, if one does, and how far it has come. Nothing is written.
+    /// The identity that stands in a directory, if one does. Nothing is written.
     ///
     /// # Errors
     /// When the directory is not there, or what stands there can't be read.
-    pub(crate) fn found_in(
-        root: &Path,
-    ) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
+    pub(crate) fn identity_in(root: &Path) -> Result<Option<DestinationId>, DirectoryError> {
         let layout = Layout::new(root.to_owned());
         if !root.is_dir() {
             return Err(identity::missing(&layout, false));
         }
-        let id = identity::of_bytes(&layout, disk::read(&layout.identity()))?;
-        let Some(id) = id else { return Ok(None) };
-        let marks = Marks::all_in_folder(&layout).map_err(DirectoryError::Disk)?;
-        Ok(Some((id, marks)))
+        identity::of_bytes(&layout, disk::read(&layout.identity()))
     }
 
-    /// The same of a bucket.
+    /// The identity that stands in a bucket, if one does. Nothing is written.
     ///
     /// # Errors
     /// When it can't be read.
-    pub(crate) fn found_in_bucket(
+    pub(crate) fn identity_in_bucket(
         bucket: &Bucket,
-    ) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
-        let layout = Layout::of_bucket(bucket.url());
-        let Some(id) = identity::read(&layout, bucket)? else { return Ok(None) };
-        let marks = Marks::all(&layout, bucket).map_err(DirectoryError::Disk)?;
-        Ok(Some((id, marks)))
+    ) -> Result<Option<DestinationId>, DirectoryError> {
+        identity::read(&Layout::of_bucket(bucket.url()), bucket)
+    }
+
+    /// How far what stands in a directory has come. Nothing is written.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn marks_in(root: &Path) -> Result<RouteMarks, DirectoryError> {
+        Marks::all_in_folder(&Layout::new(root.to_owned())).map_err(DirectoryError::Disk)
+    }
+
+    /// How far what stands in a bucket has come. Nothing is written.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn marks_in_bucket(bucket: &Bucket) -> Result<RouteMarks, DirectoryError> {
+        Marks::all(&Layout::of_bucket(bucket.url()), bucket).map_err(DirectoryError::Disk)
     }
 
     /// The same, with or without a small file beside each that an auditor's tools can check it by.

@@ -13,7 +13,7 @@ use settings::{Begin, Destination, FilesTarget, Settings};
 
 use crate::progress::{Progress, ProgressError};
 use crate::streaming::blocking;
-use crate::{Directory, DirectoryError, PlaceError, RouteMarks, WithoutIdentity, holder, wiring};
+use crate::{Directory, DirectoryError, PlaceError, WithoutIdentity, holder, wiring};
 
 /// What `sluice check` says of a destination that will be given another identity.
 const OLDER: &str = "it is an older copy of itself, and will be filled up under another identity";
@@ -201,7 +201,7 @@ pub(crate) async fn compared(
 ) -> Result<Option<&'static str>, NotOpen> {
     let known = log.known_destination(&target.url).await.map_err(NotOpen::Known)?;
     let known = known.map(|known| known.id);
-    let Some((id, marks)) = wiring::found(target).await.map_err(NotOpen::Directory)? else {
+    let Some(id) = wiring::identity(target).await.map_err(NotOpen::Directory)? else {
         let Some(known) = known else { return Ok(None) };
         let replays = log.replays_to(&known).await.map_err(NotOpen::Known)?;
         if log.is_any_not_begun(&replays).await.map_err(NotOpen::Known)? {
@@ -213,14 +213,19 @@ pub(crate) async fn compared(
     let seen = seen(destination, target, &id);
     alone(log, &seen, &labels(settings)).await?;
     let known = known.unwrap_or(id);
-    let is_older = is_ancestor(log, &known, &seen).await? || is_behind(log, &seen, marks).await?;
+    let is_older = is_ancestor(log, &known, &seen).await? || is_behind(log, &seen, target).await?;
     Ok(is_older.then_some(OLDER))
 }
 
-/// Whether it has not come as far as it once had.
-async fn is_behind(log: &Log, seen: &KnownDestination, marks: RouteMarks) -> Result<bool, NotOpen> {
+/// Whether it has not come as far as it once had. Who works there goes on meanwhile: what is known is read first.
+async fn is_behind(
+    log: &Log,
+    seen: &KnownDestination,
+    target: &FilesTarget,
+) -> Result<bool, NotOpen> {
     let known = async { log.known_marks(&seen.id).await?.all().await };
     let known = known.await.map_err(NotOpen::Known)?;
+    let marks = wiring::marks(target).await.map_err(NotOpen::Directory)?;
     Ok(SetBack::check(&seen.place, &Marks::stored(marks), &known).is_err())
 }
 

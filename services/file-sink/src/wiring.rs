@@ -45,15 +45,26 @@ pub async fn open(
     opened.map(|directory| Arc::new(directory.with_sidecars(target.sidecars)))
 }
 
-/// The identity that stands at a destination's place, if one does, and how far it has come. Nothing is written.
-pub(crate) async fn found(
+/// The identity that stands at a destination's place, if one does. Nothing is written.
+pub(crate) async fn identity(
     target: &FilesTarget,
-) -> Result<Option<(DestinationId, RouteMarks)>, DirectoryError> {
+) -> Result<Option<DestinationId>, DirectoryError> {
     match target.directory() {
-        Some(root) => blocking(move || Directory::found_in(&root)).await,
+        Some(root) => blocking(move || Directory::identity_in(&root)).await,
         None => {
             let bucket = bucket(target).await?;
-            blocking(move || Directory::found_in_bucket(&bucket)).await
+            blocking(move || Directory::identity_in_bucket(&bucket)).await
+        }
+    }
+}
+
+/// How far what stands at a destination's place has come. Nothing is written.
+pub(crate) async fn marks(target: &FilesTarget) -> Result<RouteMarks, DirectoryError> {
+    match target.directory() {
+        Some(root) => blocking(move || Directory::marks_in(&root)).await,
+        None => {
+            let bucket = bucket(target).await?;
+            blocking(move || Directory::marks_in_bucket(&bucket)).await
         }
     }
 }
