@@ -344,6 +344,13 @@ async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
 }
 
 #[tokio::test]
+async fn a_lost_count_of_migrations_is_begun_anew() {
+    let Some(database) = fresh().await else { return };
+    suite::comparing::a_lost_count_of_migrations_is_begun_anew(&database).await;
+    database.dropped().await;
+}
+
+#[tokio::test]
 async fn what_is_written_for_the_first_time_is_nobody_elses() {
     let Some(database) = fresh().await else { return };
     suite::comparing::what_is_written_for_the_first_time_is_nobody_elses(&database).await;

@@ -208,6 +208,25 @@ async fn a_table_that_is_lost_under_it_is_no_messages_fault() {
 }
 
 #[tokio::test]
+async fn a_lost_count_of_migrations_is_begun_anew() {
+    suite::comparing::a_lost_count_of_migrations_is_begun_anew(&fresh()).await;
+}
+
+#[tokio::test]
+async fn a_table_that_was_renamed_is_not_taken_for_a_lost_one() {
+    let file = fresh();
+    let store = suite::opened(&file).await;
+    suite::written(&store, &[suite::sessions::incoming("a.example", "S1", 1, "x")]).await;
+    let before = suite::count(&store, "session_event").await;
+    file.execute("ALTER TABLE session RENAME TO session_2024").await;
+    let error = file.open().await.expect_err("its rows belong to another table");
+    let told = error.to_string();
+    assert!(told.contains("session_2024") && told.contains("give it back its name"), "{told}");
+    file.execute("ALTER TABLE session_2024 RENAME TO session").await;
+    assert_eq!(suite::count(&suite::opened(&file).await, "session_event").await, before);
+}
+
+#[tokio::test]
 async fn what_is_written_for_the_first_time_is_nobody_elses() {
     suite::comparing::what_is_written_for_the_first_time_is_nobody_elses(&fresh()).await;
 }

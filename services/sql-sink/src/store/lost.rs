@@ -3,11 +3,26 @@
 
 use super::StoreError;
 use super::schema::SchemaStep;
-use super::survey::{Change, Engine, FoundTable};
+use super::survey::{Change, Engine, Foreign, FoundReference, FoundTable};
 use crate::columns::{SESSION, SESSION_EVENT, TABLES, Table};
 
 const LEDGER: &str = "sluice_ledger";
 const ADOPTION: &str = "sluice_adoption";
+
+/// A table whose rows refer to another than the lost one that they belonged to: that was renamed, it seems, and not lost.
+pub(super) fn renamed(lost: &[&'static str], found: &[FoundTable]) -> Option<Foreign> {
+    let parents = TABLES.iter().filter_map(|table| Some((table, table.parent.as_ref()?)));
+    parents.filter(|(_, parent)| lost.contains(&parent.table)).find_map(|(table, parent)| {
+        let child = found.iter().find(|found| found.name == table.name)?;
+        let is_elsewhere = |to: &&FoundReference| to.column == parent.column && to.to != parent.table;
+        let to = &child.references.iter().find(is_elsewhere)?.to;
+        let why = format!(
+            "the rows of {} belong to it, and there is no table {} any more: if that was renamed, give it back its name",
+            table.name, parent.table
+        );
+        Some(Foreign { table: to.clone(), why })
+    })
+}
 
 /// What is done once the lost tables are there again.
 pub(super) fn steps(
@@ -48,7 +63,7 @@ pub(super) fn told(lost: &[&'static str]) -> Option<String> {
     let is_content =
         |name: &&str| *name == LEDGER || TABLES.iter().any(|table| table.name == *name);
     let cure = match lost.iter().any(is_content) {
-        true => ", until `sluice replay --to` it has written again what they held",
+        true => ", until `sluice replay --to` it has written again what came through the log",
         false => "",
     };
     Some(format!("{}, which it had (made anew they are empty{cure})", lost.join(", ")))
@@ -61,11 +76,14 @@ fn is_orphaned(table: &Table, lost: &[&'static str]) -> bool {
 }
 
 fn emptied(table: &Table, engine: Engine) -> SchemaStep {
-    let of = if engine == Engine::SqlServer { "dbo." } else { "" };
-    SchemaStep {
-        what: format!("empty {}, whose rows belonged to rows that are gone", table.name),
-        sql: format!("DELETE FROM {of}{}", table.name),
-    }
+    let name = table.name;
+    let sql = match engine {
+        // At once, however many rows there are; not allowed where keys refer to it.
+        Engine::SqlServer if name != SESSION_EVENT.name => format!("TRUNCATE TABLE dbo.{name}"),
+        Engine::SqlServer => format!("DELETE FROM dbo.{name}"),
+        Engine::Sqlite => format!("DELETE FROM {name}"),
+    };
+    SchemaStep { what: format!("empty {name}, whose rows belonged to rows that are gone"), sql }
 }
 
 /// Who drops a table that others refer to drops their keys first. Beside ids of another type than ours, no key can be.
@@ -92,7 +110,7 @@ fn looked_up(engine: Engine) -> SchemaStep {
 }
 
 /// With a revision that is older than any, and the digest of nothing: the next report of each session replaces it, and
-/// it keeps its id. Where another program's sessions are, which are to stay as they are, each is looked for instead.
+/// it keeps its id. So does that of another program's session: which of them had been replaced is not known any more.
 fn entered(engine: Engine) -> SchemaStep {
     let digest = domain::Digest::of(b"");
     let sql = match engine {
@@ -100,14 +118,14 @@ fn entered(engine: Engine) -> SchemaStep {
             "INSERT INTO dbo.sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id)
     SELECT s.host_name, s.lsid, 0, 0, N'{digest}', MIN(s.id)
     FROM (SELECT LOWER(host_name COLLATE Latin1_General_BIN2) AS host_name,
-                 lsid COLLATE Latin1_General_BIN2 AS lsid, id FROM dbo.session) s
-    WHERE NOT EXISTS (SELECT 1 FROM dbo.sluice_adoption)
+                 lsid COLLATE Latin1_General_BIN2 AS lsid, id FROM dbo.session
+          WHERE LEN(host_name) <= 255 AND LEN(lsid) <= 200) s
     GROUP BY s.host_name, s.lsid"
         ),
         Engine::Sqlite => format!(
             "INSERT INTO sluice_ledger (host_name, lsid, epoch, log_position, content_digest, session_id, stored_at)
     SELECT lower(host_name), lsid, 0, 0, '{digest}', MIN(id), datetime('now') FROM session
-    WHERE NOT EXISTS (SELECT 1 FROM sluice_adoption)
+    WHERE host_name IS NOT NULL AND lsid IS NOT NULL
     GROUP BY lower(host_name), lsid"
         ),
     };

@@ -1,7 +1,7 @@
 //! Bringing a database's schema up to date: what would be done, what was done, and who may do it.
 
 use super::lost;
-use super::migrations::{self, FromTheFuture, Migration};
+use super::migrations::{self, FromTheFuture, Migration, OWN_TABLES};
 use super::survey::{self, Change, Engine, Foreign, FoundTable, Standing};
 
 /// What opening a database may do to its schema.
@@ -115,8 +115,12 @@ impl Todo {
         let standing = Standing::of(found, engine).map_err(Refusal::SomebodyElses)?;
         let mut migrations = migrations::pending(all, applied).map_err(Refusal::FromTheFuture)?;
         let mut lost = Vec::new();
-        if standing == Standing::Ours && migrations.is_empty() && sees_all {
+        let is_counted = found.iter().any(|table| table.name == OWN_TABLES[0]);
+        if standing == Standing::Ours && (migrations.is_empty() || !is_counted) && sees_all {
             lost = survey::lost(found);
+            if let Some(renamed) = lost::renamed(&lost, found) {
+                return Err(Refusal::SomebodyElses(renamed));
+            }
             if !lost.is_empty() {
                 migrations = all.iter().collect();
             }
@@ -185,7 +189,6 @@ impl Migration {
 mod tests {
     use super::*;
     use crate::columns::TABLES;
-    use crate::store::migrations::OWN_TABLES;
 
     fn named(name: &str) -> FoundTable {
         FoundTable { name: name.to_owned(), ..FoundTable::default() }

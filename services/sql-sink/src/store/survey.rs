@@ -90,7 +90,10 @@ pub(crate) enum Change {
 impl Standing {
     pub(crate) fn of(found: &[FoundTable], engine: Engine) -> Result<Standing, Foreign> {
         let named = |name: &str| found.iter().find(|table| table.name == name);
-        if named(OWN_TABLES[0]).is_some() {
+        // A person may have dropped that one alone.
+        let [migration, rest @ ..] = OWN_TABLES;
+        let has_the_rest = || rest.iter().all(|own| named(own).is_some());
+        if named(migration).is_some() || (named(TABLES[0].name).is_some() && has_the_rest()) {
             return Ok(Standing::Ours);
         }
         if let Some(own) = OWN_TABLES.into_iter().find(|own| named(own).is_some()) {

@@ -137,6 +137,20 @@ pub async fn a_table_that_is_lost_under_it_is_no_messages_fault<D: Database>(dat
     assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
 }
 
+pub async fn a_lost_count_of_migrations_is_begun_anew<D: Database>(database: &D) {
+    let store = opened(database).await;
+    let session = incoming("a.example", "S1", 1, "x");
+    written(&store, std::slice::from_ref(&session)).await;
+    database.execute("DROP TABLE sluice_migration; DROP TABLE team").await;
+    assert_eq!(store.probe().await.expect_err("a table is gone").recourse(), Recourse::Down);
+    let anew = opened(database).await;
+    anew.probe().await.expect("all is there again");
+    assert_eq!(anew.identity(), store.identity());
+    let asked = Incoming { even_if_done: true, ..session.clone() };
+    assert_eq!(written(&anew, &[asked]).await, [Written::Replaced]);
+    assert_eq!(dumped(&anew).await.tables[..8], expectation(&[session])[..]);
+}
+
 /// Left of a ledger that a person emptied.
 pub async fn what_is_written_for_the_first_time_is_nobody_elses<D: Database>(database: &D) {
     let store = opened(database).await;
@@ -183,11 +197,16 @@ pub async fn a_lost_ledger_doubles_no_session<D: Database>(database: &D) {
 pub async fn a_lost_record_of_adoption_doubles_no_session<D: Database>(database: &D) {
     drop(opened(database).await);
     database.execute("INSERT INTO session (lsid, host_name) VALUES ('S1', 'A.example')").await;
-    for lost in ["sluice_adoption", "sluice_ledger", "sluice_adoption; DROP TABLE sluice_ledger"] {
+    // Without a ledger nobody knows which of the sessions are not another program's any more.
+    for (lost, done) in [
+        ("sluice_adoption", Written::Unchanged),
+        ("sluice_ledger", Written::Replaced),
+        ("sluice_adoption; DROP TABLE sluice_ledger", Written::Replaced),
+    ] {
         database.execute(&format!("DROP TABLE {lost}")).await;
         let anew = opened(database).await;
         let first = incoming("a.example", "S1", 1, "first");
-        assert_eq!(written(&anew, &[first]).await, [Written::Unchanged], "{lost}");
+        assert_eq!(written(&anew, &[first]).await, [done], "{lost}");
         assert_eq!(count(&anew, "session").await, 1, "{lost}");
         assert_eq!(anew.strays(0, 10).await.expect("it works"), [], "{lost}");
     }
