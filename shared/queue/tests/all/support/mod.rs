@@ -239,9 +239,13 @@ pub async fn until_count(what: &str, count: &AtomicUsize, number: usize) {
 /// Waits until nothing of a route waits or is in hand.
 pub async fn until_settled(log: &Log, route: &Route) {
     until("everything of the route is settled", async || {
+        // In this order: what comes again late leaves a route drained also while it is in hand, so before it is drained
+        // none in hand may mean that none was taken yet.
+        if !log.is_drained(route).await.is_ok_and(|drained| drained) {
+            return false;
+        }
         let state = log.route_state(route).await;
-        let none_in_hand = state.is_ok_and(|state| state.is_some_and(|state| state.in_hand == 0));
-        none_in_hand && log.is_drained(route).await.is_ok_and(|drained| drained)
+        state.is_ok_and(|state| state.is_some_and(|state| state.in_hand == 0))
     })
     .await;
 }
