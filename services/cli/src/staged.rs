@@ -1,7 +1,8 @@
 //! What lies in staging, for whom, and how much room there is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::Context;
 use domain::{Amount, Debtor, Debts, Fetching, format_size};
 use queue::Log;
 use settings::Settings;
@@ -12,9 +13,12 @@ use crate::table::table;
 
 /// The part of `sluice status` that tells of staging.
 pub(crate) async fn staged(log: &Log, settings: &Settings, data_dir: &Path) -> anyhow::Result<()> {
-    let Some(staging) = seen(settings, data_dir).await? else {
-        println!("staging: not seen from here ({})\n", folder(settings, data_dir).display());
-        return Ok(());
+    let staging = match seen(settings, data_dir).await {
+        Ok(staging) => staging,
+        Err(why) => {
+            println!("staging: not seen from here: {why:#}\n");
+            return Ok(());
+        }
     };
     let debts = fetcher::debts(log, &staging, settings).await?;
     let rows = debts.of.iter().map(|(debtor, debt)| {
@@ -38,16 +42,10 @@ pub(crate) async fn staged(log: &Log, settings: &Settings, data_dir: &Path) -> a
     Ok(())
 }
 
-fn folder(settings: &Settings, data_dir: &Path) -> PathBuf {
-    settings.staging.directory().unwrap_or_else(|| data_dir.join("staging"))
-}
-
-/// Staging, if it is there. Opening it would make it, and commands that call this change nothing.
-pub(crate) async fn seen(settings: &Settings, data_dir: &Path) -> anyhow::Result<Option<Staging>> {
-    match Staging::is_at(&folder(settings, data_dir)) {
-        true => Ok(Some(Staging::open(&staging_url(settings, data_dir)?).await?)),
-        false => Ok(None),
-    }
+/// Staging as it is seen from where a command runs. Opening it would make it, and commands that call this change nothing.
+pub(crate) async fn seen(settings: &Settings, data_dir: &Path) -> anyhow::Result<Staging> {
+    let url = staging_url(settings, data_dir)?;
+    Staging::find(&url).await?.with_context(|| format!("{url} is not there, or is no staging"))
 }
 
 fn name(debtor: &Debtor) -> String {

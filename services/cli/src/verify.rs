@@ -7,7 +7,6 @@ use domain::Finding;
 use queue::Log;
 use serde::Serialize;
 use settings::{Destination, Settings, Target};
-use staging::Staging;
 
 use crate::arguments::Verify;
 use crate::data_dir::connect;
@@ -38,8 +37,7 @@ pub(crate) async fn run(
         differences += 1;
         show(&destination.label, &finding, wanted.json);
     };
-    let staging = seen(settings, data_dir).await?;
-    let checked = verified(&log, settings, destination, staging.as_ref(), tell).await?;
+    let checked = verified(&log, settings, data_dir, destination, tell).await?;
     eprintln!("{checked} artifacts were compared; {differences} differences");
     match differences {
         0 => Ok(()),
@@ -51,17 +49,19 @@ pub(crate) async fn run(
 async fn verified(
     log: &Log,
     settings: &Settings,
+    data_dir: &Path,
     destination: &Destination,
-    staging: Option<&Staging>,
     tell: impl FnMut(Finding) + Send,
 ) -> anyhow::Result<u64> {
     match &destination.target {
         Target::Sql(target) => {
-            if staging.is_none() {
+            let staging = seen(settings, data_dir).await;
+            if let Err(why) = &staging {
                 eprintln!(
-                    "staging is not seen from here: only which sessions are there is compared, not their rows"
+                    "staging is not seen from here ({why:#}): only which sessions are there is compared, not their rows"
                 );
             }
+            let staging = staging.as_ref().ok();
             Ok(sql_sink::verify(log, settings, (destination, target), staging, tell).await?)
         }
         Target::Files(target) => {

@@ -123,8 +123,10 @@ pub enum StoreError {
         #[source]
         source: Said,
     },
-    /// The folder of a local store is not there any more.
-    #[error("the folder of {place} is gone: is it mounted?")]
+    /// The folder of a local store is not there any more, or what its user left in the store to know it by.
+    #[error(
+        "{place} is not there as it was when it was opened: is the share mounted, is it the same bucket?"
+    )]
     Unmounted {
         /// The store.
         place: String,

@@ -77,6 +77,22 @@ impl Store {
         }
     }
 
+    /// Opens the store at a URL, and makes nothing; none where it is a folder that is not there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn find(url: &str) -> Result<Option<Store>, OpenError> {
+        let parsed = Url::parse(url).map_err(|_| OpenError::Url { url: url.to_owned() })?;
+        let folder = match parsed.scheme() {
+            "file" => parsed.to_file_path().map_err(|()| OpenError::Url { url: url.to_owned() })?,
+            _ => return Store::open(url).await.map(Some),
+        };
+        match tokio::fs::metadata(folder).await.is_ok_and(|found| found.is_dir()) {
+            true => Store::open(url).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     async fn open_folder(url: &Url) -> Result<Store, OpenError> {
         let folder: PathBuf =
             url.to_file_path().map_err(|()| OpenError::Url { url: url.to_string() })?;

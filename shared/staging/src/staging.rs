@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
@@ -47,7 +46,14 @@ impl Staging {
     /// # Errors
     /// When the URL is none, or the store can't be written.
     pub async fn open(url: &str) -> Result<Staging, StagingError> {
-        let store = Store::open(url).await.map_err(StagingError::Open)?;
+        Staging::within(Store::open(url).await.map_err(StagingError::Open)?).await
+    }
+
+    /// Opens (or makes) staging in a store.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn within(store: Store) -> Result<Staging, StagingError> {
         let staging = Staging { store };
         // Looked for first: one that is full can't be written, and is to be opened all the same.
         if staging.has(MARK).await.map_err(StagingError::Store)?.is_none() {
@@ -61,9 +67,16 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Whether a folder is staging already: opening one that is none makes it.
-    pub fn is_at(folder: &Path) -> bool {
-        folder.join(MARK).is_file()
+    /// Opens staging at a URL if it is there, and makes nothing.
+    ///
+    /// # Errors
+    /// When the URL is none, or the store can't tell.
+    pub async fn find(url: &str) -> Result<Option<Staging>, StagingError> {
+        let found = Store::find(url).await.map_err(StagingError::Open)?;
+        let Some(store) = found else { return Ok(None) };
+        let staging = Staging { store };
+        let mark = staging.has(MARK).await.map_err(StagingError::Store)?;
+        Ok(mark.map(|_| staging))
     }
 
     /// The store's URL, without credentials.
@@ -271,7 +284,8 @@ impl Staging {
         if !cause.is_gone() {
             return cause;
         }
-        match self.store.head(MARK).await {
+        // Read, not only looked at: only then a store says whether it is the bucket that is not there.
+        match self.store.get(MARK).await {
             Ok(_) => cause,
             Err(error) if error.is_gone() => {
                 StoreError::Unmounted { place: self.place().to_owned() }

@@ -107,6 +107,20 @@ async fn a_gone_object_is_gone_and_a_changed_one_differs() {
 }
 
 #[tokio::test]
+async fn staging_is_found_only_where_it_was_made_and_looking_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("staging");
+    let url = format!("file://{}", path.display());
+    assert!(Staging::find(&url).await.expect("it can be told").is_none());
+    assert!(!path.exists());
+    std::fs::create_dir(&path).expect("a writable folder");
+    assert!(Staging::find(&url).await.expect("it can be told").is_none());
+    assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 0);
+    Staging::open(&url).await.expect("it can be opened");
+    assert!(Staging::find(&url).await.expect("it can be told").is_some());
+}
+
+#[tokio::test]
 async fn an_unmounted_share_is_down_and_not_empty() {
     let Place { staging, folder } = place().await;
     let staged = stage(&staging, "x").await;

@@ -1,0 +1,174 @@
+//! Promises of staging, in buckets.
+
+use std::io;
+
+use bytes::Bytes;
+use domain::facts::ClaimCheck;
+use domain::{ArtifactId, Family};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_stores::{Bucket, Gate, StandIn, Way};
+use objects::Store;
+use staging::{PutError, Staged, Staging, StagingError};
+
+/// The stand-ins that are there, each with a new bucket.
+fn buckets() -> Vec<(&'static StandIn, Bucket)> {
+    let all = [("moto_server", StandIn::s3()), ("azurite-blob", StandIn::azure())];
+    let there = all.into_iter().filter_map(|(program, stand_in)| {
+        if stand_in.is_none() {
+            println!("skipped: there is no {program} (make tools)");
+        }
+        stand_in
+    });
+    there.map(|stand_in| (stand_in, stand_in.bucket())).collect()
+}
+
+fn store(bucket: &Bucket) -> Store {
+    Store::open_bucket(&bucket.url, bucket.settings.clone()).expect("a bucket")
+}
+
+async fn opened(bucket: &Bucket) -> Staging {
+    Staging::within(store(bucket)).await.expect("it can be opened")
+}
+
+fn report() -> ArtifactId {
+    let site = "access.example.com".parse().expect("a host");
+    ArtifactId::report(site, Family::Session, "../odd".parse().expect("an LSID"))
+}
+
+async fn stage(staging: &Staging, content: &[u8]) -> Staged {
+    let pieces: Vec<_> = content
+        .chunks(100_000)
+        .map(|piece| Ok::<_, io::Error>(Bytes::copy_from_slice(piece)))
+        .collect();
+    staging.put(&report(), "xml", stream::iter(pieces)).await.expect("it is staged")
+}
+
+fn claim(staged: &Staged) -> ClaimCheck {
+    ClaimCheck {
+        object: staged.object.clone(),
+        size: staged.size,
+        digest: staged.digest,
+        content: staged.digest,
+        extension: "xml".to_owned(),
+    }
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_staged_is_read_back_with_its_fact_and_both_go_together() {
+    for (stand_in, bucket) in buckets() {
+        let staging = opened(&bucket).await;
+        // More than one part.
+        let large: Vec<u8> = (0..18_000_000_u32).map(|at| (at % 251) as u8).collect();
+        for content in [b"<session/>".as_slice(), &large] {
+            let staged = stage(&staging, content).await;
+            let claim = claim(&staged);
+            assert!(staging.holds(&claim).await.expect("it answers"));
+            let read = staging.read_whole(&claim, 1 << 30).await.expect("it is whole");
+            assert!(read == content);
+            assert!(staging.open_file(&claim).await.expect("it is there").is_none(), "no file");
+            staging.lay_fact(&staged.object, b"fact").await.expect("it is laid");
+            let fact = staging.read_fact(&staged.object).await.expect("it answers");
+            assert_eq!(fact.as_deref(), Some(b"fact".as_slice()));
+        }
+        let days = staging.days().await.expect("it can be listed");
+        let [day] = days.iter().collect::<Vec<_>>()[..] else { panic!("one day: {days:?}") };
+        let laid = staging.laid(day).await.expect("it can be listed").concat();
+        assert_eq!(laid.len(), 2);
+        for laid in laid {
+            staging.remove(&laid.object).await.expect("it can be removed");
+            assert!(!staging.fact_laid(&laid.object).await.expect("it answers"));
+        }
+        assert_eq!(staging.objects("").count().await, 0);
+        staging.set_epoch(b"7").await.expect("it is written");
+        staging.probe().await.expect("it is well");
+        let again = opened(&bucket).await;
+        assert_eq!(again.epoch().await.expect("it answers").as_deref(), Some(b"7".as_slice()));
+        assert!(again.room().is_none(), "a bucket tells of no room");
+        assert_eq!(stand_in.unfinished(&bucket).unwrap_or(0), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_breaks_off_shows_nothing_and_leaves_no_parts() {
+    for (stand_in, bucket) in buckets() {
+        let staging = opened(&bucket).await;
+        let begun = (0..90).map(|_| Ok(Bytes::from(vec![0; 200_000])));
+        let broken = begun.chain([Err(io::Error::other("cut"))]);
+        let put = staging.put(&report(), "flv", stream::iter(broken)).await;
+        assert!(matches!(put, Err(PutError::Content { .. })), "{put:?}");
+        assert_eq!(staging.objects("").count().await, 0);
+        assert_eq!(stand_in.unfinished(&bucket).unwrap_or(0), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_somebody_emptied_is_down_and_not_without_objects() {
+    for (_, bucket) in buckets() {
+        let staging = opened(&bucket).await;
+        let staged = stage(&staging, b"x").await;
+        let store = store(&bucket);
+        let names: Vec<String> = store
+            .list("")
+            .map_ok(|object| object.name)
+            .try_collect()
+            .await
+            .expect("it can be listed");
+        for name in names {
+            store.delete(&name).await.expect("it can be deleted");
+        }
+        let error = staging.open_checked(&claim(&staged)).await.expect_err("nothing is there");
+        assert!(error.is_down() && !error.is_lost(), "{error}");
+        assert!(told(&error).contains("is it the same bucket?"), "{}", told(&error));
+        assert!(staging.holds(&claim(&staged)).await.is_err());
+        let probe = staging.probe().await;
+        assert!(matches!(probe, Err(StagingError::Unmarked { .. })), "{probe:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_not_there_says_so_at_the_start_and_while_it_is_used() {
+    for (_, bucket) in buckets() {
+        let mut elsewhere = bucket.clone();
+        elsewhere.url = elsewhere.url.replace("bucket-", "nothing-");
+        let error = Staging::within(store(&elsewhere)).await.expect_err("there is no such bucket");
+        assert!(told(&error).contains("there is no bucket"), "{}", told(&error));
+
+        let (gate, through) = Gate::before(&bucket);
+        let staging = opened(&through).await;
+        let staged = stage(&staging, b"x").await;
+        let code = match bucket.url.starts_with("s3") {
+            true => "<Error><Code>NoSuchBucket</Code></Error>",
+            false => "<Error><Code>ContainerNotFound</Code></Error>",
+        };
+        gate.set(Way::Answered("404 Not Found", code));
+        let error = staging.holds(&claim(&staged)).await.expect_err("it is not there now");
+        assert!(error.is_down() && told(&error).contains("there is no bucket"), "{}", told(&error));
+        gate.set(Way::Open);
+        assert!(staging.holds(&claim(&staged)).await.expect("it is there again"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_cut_is_the_stores_fault_and_the_next_one_is_whole() {
+    for (_, bucket) in buckets() {
+        let (gate, through) = Gate::before(&bucket);
+        let staging = opened(&through).await;
+        let pieces = || (0..90).map(|_| Ok::<_, io::Error>(Bytes::from(vec![7; 200_000])));
+        gate.set(Way::ClosedAfter(12_000_000));
+        let put = staging.put(&report(), "flv", stream::iter(pieces())).await;
+        let error = put.expect_err("it was cut");
+        assert!(error.is_down(), "{error}");
+        gate.set(Way::Open);
+        assert_eq!(staging.objects("").count().await, 0);
+        let staged = staging.put(&report(), "flv", stream::iter(pieces())).await;
+        let staged = staged.expect("the store is well");
+        assert_eq!(staged.size, 18_000_000);
+        staging.open_checked(&claim(&staged)).await.expect("it is there");
+    }
+}
