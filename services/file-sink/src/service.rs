@@ -27,7 +27,7 @@ pub enum FileSinkError {
     Staging(#[source] StagingError),
     /// The settings name no staging that processes could share.
     #[error(
-        "the settings name no staging: set `url` in [staging] to a folder that all processes share, or run `sluice up`"
+        "the settings name no staging: set `url` in [staging] to a folder or a bucket that all processes share, or run `sluice up`"
     )]
     NoStaging,
     /// A runner could not go on.

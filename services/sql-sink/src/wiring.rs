@@ -39,7 +39,7 @@ pub enum SqlSinkError {
     Staging(#[source] StagingError),
     /// The settings name no staging that processes could share.
     #[error(
-        "the settings name no staging: set `url` in [staging] to a folder that all processes share, or run `sluice up`"
+        "the settings name no staging: set `url` in [staging] to a folder or a bucket that all processes share, or run `sluice up`"
     )]
     NoStaging,
     /// A connection string was not read.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use crate::reader::{Context, Entry};
-use crate::{Destination, Secret, Site, SqlEngine, Staging, Target};
+use crate::{Destination, Secret, Site, SqlEngine, Staging, Target, url};
 
 /// The host is the identity of a site, so there is one site to a host.
 pub(crate) fn hosts(context: &Context<'_>, entries: &[Entry<'_>], sites: &[Option<Site>]) {
@@ -32,7 +32,7 @@ pub(crate) fn places(
     staging: &Staging,
 ) {
     let mut seen: Vec<(Place<'_>, usize)> = Vec::new();
-    let staging = staging.directory().map(|folder| lexical(&folder));
+    let staging = staging.url.as_deref().map(file_place);
     for (entry, destination) in entries.iter().zip(destinations) {
         let Some(destination) = destination else {
             continue;
@@ -49,10 +49,19 @@ pub(crate) fn places(
                 ),
             );
         }
-        if let (Place::Path(path), Some(staging)) = (&place, &staging)
-            && path == staging
-        {
-            context.problem(at, "the same place is the staging store".to_owned(), None);
+        if let Some(staging) = &staging {
+            if place.is(staging) {
+                context.problem(at, "the same place is the staging store".to_owned(), None);
+            } else if place.is_within(staging) || staging.is_within(&place) {
+                context.problem(
+                    at,
+                    "this and the staging store lie one within the other".to_owned(),
+                    Some(
+                        "each takes what lies below it for its own: give them places side by side"
+                            .to_owned(),
+                    ),
+                );
+            }
         }
         seen.push((place, at));
     }
@@ -69,20 +78,38 @@ impl Place<'_> {
     fn is(&self, other: &Place<'_>) -> bool {
         match (self, other) {
             (Place::Path(one), Place::Path(other)) => one == other,
-            (Place::Bucket(one), Place::Bucket(other)) => one == other,
+            (Place::Bucket(one), Place::Bucket(other)) => {
+                one.trim_end_matches('/') == other.trim_end_matches('/')
+            }
             (Place::Connection(one), Place::Connection(other)) => one.is_same_as(other),
             (Place::Path(_) | Place::Bucket(_) | Place::Connection(_), _) => false,
         }
+    }
+
+    /// Whether it is a folder, or a prefix, below the other.
+    fn is_within(&self, other: &Place<'_>) -> bool {
+        match (self, other) {
+            (Place::Path(one), Place::Path(other)) => one != other && one.starts_with(other),
+            (Place::Bucket(one), Place::Bucket(other)) => one
+                .strip_prefix(other.trim_end_matches('/'))
+                .is_some_and(|rest| rest.starts_with('/') && rest != "/"),
+            (Place::Path(_) | Place::Bucket(_) | Place::Connection(_), _) => false,
+        }
+    }
+}
+
+/// The folder or the bucket that a URL names.
+fn file_place(url: &str) -> Place<'_> {
+    match url::file(url) {
+        Ok(folder) => Place::Path(lexical(&folder)),
+        Err(_) => Place::Bucket(url),
     }
 }
 
 /// The place, and the key that names it.
 fn place(target: &Target) -> (Place<'_>, &'static str) {
     match target {
-        Target::Files(files) => match files.directory() {
-            Some(folder) => (Place::Path(lexical(&folder)), "url"),
-            None => (Place::Bucket(&files.url), "url"),
-        },
+        Target::Files(files) => (file_place(&files.url), "url"),
         Target::Sql(sql) => match &sql.engine {
             SqlEngine::SqlServer { connection } => (Place::Connection(connection), "connection"),
             SqlEngine::Sqlite { path } => (Place::Path(lexical(path)), "path"),

@@ -30,12 +30,13 @@ pub struct Log {
 /// Where artifacts wait between appliance and destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staging {
-    /// `file:///` and a folder that all processes share. None is `staging` in the data directory.
+    /// A folder (`file:///`) or a bucket (`s3://`, `az://`, `gs://`) that all processes share. None is `staging` in the
+    /// data directory.
     pub url: Option<String>,
     /// How long recordings and backups stay after they were staged, if all that want them have them by then.
     pub keep: Duration,
     /// How much room staging leaves on its disk, in bytes: with less, what all have goes at once, and then recordings
-    /// wait. None goes by the disk's size.
+    /// wait. None goes by the disk's size. A bucket has no floors.
     pub floor: Option<u64>,
     /// With less room than this nothing is fetched. None goes by the disk's size.
     pub lowest_floor: Option<u64>,
@@ -195,13 +196,13 @@ impl Staging {
     /// More is a slip of the keyboard.
     const FLOOR_MAX: u64 = 1_000_000_000_000_000;
 
-    /// The folder that the URL names.
+    /// The folder that the URL names; none where it names a bucket, or where there is none.
     pub fn directory(&self) -> Option<PathBuf> {
         self.url.as_deref().and_then(|url| url::file(url).ok())
     }
 
     pub(crate) fn read(mut table: TableReader<'_>) -> Staging {
-        let folder = table.optional("url", |value| value.checked(|text| url::file(text).map(drop)));
+        let place = table.optional("url", |value| value.checked(url::place));
         let keep = table.optional("keep", |value| value.duration(0..=3_650 * 86_400));
         let bounds = Floors::LOWEST_MIN..=Staging::FLOOR_MAX;
         let floor = table.optional("floor", |value| value.size(bounds.clone()));
@@ -209,9 +210,18 @@ impl Staging {
         if lowest_floor > floor && floor.is_some() {
             table.refuse("lowest_floor", "is above `floor`", "`lowest_floor` is at most `floor`");
         }
+        if place.is_some_and(|place| url::file(place).is_err()) {
+            for key in ["floor", "lowest_floor"] {
+                table.refuse(
+                    key,
+                    "has no meaning for a bucket",
+                    "leave it out: only a disk tells its room",
+                );
+            }
+        }
         table.finish();
         let keep = keep.unwrap_or(Staging::default().keep);
-        Staging { url: folder.map(str::to_owned), keep, floor, lowest_floor }
+        Staging { url: place.map(str::to_owned), keep, floor, lowest_floor }
     }
 
     /// The floors on a disk of this size.

@@ -272,6 +272,41 @@ fn two_of_one_are_named() {
         &plus("[staging]\nurl = \"file:///srv/archive\"\n"),
         "9:7: the same place is the staging store",
     );
+    assert_one(
+        &plus(
+            "[staging]\nurl = \"s3://a/b\"\n[destination.x]\ntype = \"files\"\nurl = \"s3://a/b/\"\n",
+        ),
+        "22:7: the same place is the staging store",
+    );
+}
+
+#[test]
+fn a_destination_within_staging_or_around_it_is_named() {
+    for (staging, destination) in [
+        ("file:///srv/staging", "file:///srv/staging/archive"),
+        ("file:///srv/x/staging", "file:///srv/x/"),
+        ("s3://a/b", "s3://a/b/c"),
+        ("s3://a/b/", "s3://a"),
+    ] {
+        assert_one(
+            &plus(&format!(
+                "[staging]\nurl = {staging:?}\n[destination.x]\ntype = \"files\"\nurl = {destination:?}\n"
+            )),
+            "22:7: this and the staging store lie one within the other\n  \
+             help: each takes what lies below it for its own: give them places side by side",
+        );
+    }
+    for (staging, destination) in [
+        ("file:///srv/staging", "file:///srv/staging2"),
+        ("s3://a/b", "s3://a/bc"),
+        ("s3://a", "az://a/b"),
+        ("s3://ab", "s3://a/b"),
+    ] {
+        let text = plus(&format!(
+            "[staging]\nurl = {staging:?}\n[destination.x]\ntype = \"files\"\nurl = {destination:?}\n"
+        ));
+        parse(&text, "sluice.toml", Needs::ALL, &env).expect("they lie side by side");
+    }
 }
 
 #[test]
@@ -507,6 +542,10 @@ fn floors_of_staging_are_sizes_that_leave_the_log_some_room() {
         (
             "floor = \"1GB\"\nlowest_floor = \"2GB\"",
             "20:1: `lowest_floor` is above `floor`\n  help: `lowest_floor` is at most `floor`",
+        ),
+        (
+            "url = \"s3://bucket/staging\"\nfloor = \"1GB\"",
+            "20:1: `floor` has no meaning for a bucket\n  help: leave it out: only a disk tells its room",
         ),
     ] {
         assert_one(&plus(&format!("[staging]\n{floors}\n")), problem);

@@ -3,11 +3,11 @@
 use end_to_end::{Arrived, Program, Rig, SettingsFile, until};
 use nats_server::NatsServer;
 
-const SESSIONS: u64 = 40;
+pub(crate) const SESSIONS: u64 = 40;
 const SERVICES: [&str; 4] =
     ["sluice-poller", "sluice-fetcher", "sluice-file-sink", "sluice-sql-sink"];
 
-async fn expected() -> Arrived {
+pub(crate) async fn expected() -> Arrived {
     let rig = Rig::new(SESSIONS).await;
     rig.settle(&SettingsFile::default());
     rig.once().await;
@@ -19,11 +19,11 @@ fn files(rig: &Rig) -> usize {
 }
 
 /// Waits until that many files have arrived.
-async fn progress(rig: &Rig, count: usize) {
+pub(crate) async fn progress(rig: &Rig, count: usize) {
     until("enough files have arrived", async || (files(rig) >= count).then_some(())).await;
 }
 
-async fn complete(rig: &Rig, expected: &Arrived) {
+pub(crate) async fn complete(rig: &Rig, expected: &Arrived) {
     until("everything has arrived", async || {
         if files(rig) < expected.files.len() || !rig.path("sessions.db").exists() {
             return None;
@@ -34,18 +34,29 @@ async fn complete(rig: &Rig, expected: &Arrived) {
     Arrived::at(rig).await.assert_equal(expected);
 }
 
-struct Fleet {
-    rig: Rig,
+pub(crate) struct Fleet {
+    pub(crate) rig: Rig,
     nats: NatsServer,
     programs: Vec<(&'static str, Program)>,
 }
 
 impl Fleet {
     async fn start() -> Fleet {
-        let nats = NatsServer::start();
         let rig = Rig::new(SESSIONS).await;
         let staging = format!("file://{}", rig.path("staging").display());
+        Fleet::staging_at(staging, rig)
+    }
+
+    /// The four services, staging at this URL.
+    pub(crate) fn staging_at(staging: String, rig: Rig) -> Fleet {
+        let nats = NatsServer::start();
         rig.settle(&SettingsFile {
+            // A bucket has no floor.
+            staging: if staging.starts_with("file:") {
+                SettingsFile::default().staging
+            } else {
+                String::new()
+            },
             shared: Some((nats.url(), staging)),
             ..SettingsFile::default()
         });
@@ -53,7 +64,7 @@ impl Fleet {
         Fleet { rig, nats, programs }
     }
 
-    fn kill_and_restart(&mut self, name: &str) {
+    pub(crate) fn kill_and_restart(&mut self, name: &str) {
         for (other, program) in &mut self.programs {
             if *other == name {
                 program.kill();

@@ -21,7 +21,7 @@ async fn loaded(sessions: u64) -> (Rig, Arrived) {
 }
 
 /// The appliances keep the last third of their sessions and nothing else.
-fn forget_two_thirds(rig: &Rig) {
+pub(crate) fn forget_two_thirds(rig: &Rig) {
     for site in &rig.sites {
         let mut sessions = site.sessions();
         sessions.sort_by_key(|session| session.end);
@@ -33,7 +33,7 @@ fn forget_two_thirds(rig: &Rig) {
 }
 
 /// How many reports, recordings and backups the appliances were asked for.
-fn downloads(rig: &Rig) -> u64 {
+pub(crate) fn downloads(rig: &Rig) -> u64 {
     let asked = |site: &RunningSimulator| {
         let counters = site.counters();
         let content = counters.requests.into_iter().filter(|(what, _)| !what.ends_with("Listing"));
@@ -44,7 +44,7 @@ fn downloads(rig: &Rig) -> u64 {
 }
 
 /// The same destinations, and a new, empty database beside them.
-fn with_a_new_database() -> SettingsFile {
+pub(crate) fn with_a_new_database() -> SettingsFile {
     SettingsFile {
         destinations: Destinations {
             sqlite: vec!["sessions.db", "new.db"],
@@ -55,13 +55,13 @@ fn with_a_new_database() -> SettingsFile {
 }
 
 /// All is there once, and a new database has all that staging has.
-async fn complete(rig: &Rig, expected: &Arrived) {
+pub(crate) async fn complete(rig: &Rig, expected: &Arrived) {
     Arrived::at(rig).await.assert_equal(expected);
     let new = Arrived { rows: rows_of(&rig.path("new.db")).await, files: expected.files.clone() };
     new.assert_equal(expected);
 }
 
-fn store(rig: &Rig) -> std::path::PathBuf {
+pub(crate) fn store(rig: &Rig) -> std::path::PathBuf {
     rig.path("data/nats/store")
 }
 

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod archives;
+mod bucket_staging;
 mod catch_up;
 mod checks;
 mod events;
