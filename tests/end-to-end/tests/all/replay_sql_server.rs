@@ -6,7 +6,7 @@ use nats_server::NatsServer;
 use sql_sink::store::{SqlServer, Store, dump};
 
 use crate::replay::{Rows, assert_equal, more, rows};
-use crate::sql_server::{VARIABLE, run, within};
+use crate::sql_server::{VARIABLE, made, run};
 
 const BACK_UP: &str = "SELECT * INTO backup_session FROM dbo.session;
     SELECT * INTO backup_route FROM dbo.sluice_route;";
@@ -37,10 +37,7 @@ async fn fresh() -> Option<(String, String, String)> {
         return None;
     };
     let name = format!("sluice_replay_{:08x}", rand::random::<u32>());
-    let create = format!("CREATE DATABASE {name}");
-    // Some servers make one database at a time, and tell the others so.
-    until("the database is made", async || run(&server, &create).await.ok()).await;
-    let connection = within(&server, &name);
+    let connection = made(&server, &name).await;
     Some((server, name, connection))
 }
 

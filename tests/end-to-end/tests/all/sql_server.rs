@@ -1,7 +1,7 @@
 //! The same load into a server of T-SQL: the one that `SLUICE_TEST_SQLSERVER` names, an ADO.NET connection string of a
 //! login that may make databases. Without it this test passes unrun, and says so.
 
-use end_to_end::{Arrived, Destinations, Rig, SettingsFile};
+use end_to_end::{Arrived, Destinations, Rig, SettingsFile, until};
 use sql_sink::store::{SqlServer, dump};
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
@@ -26,6 +26,14 @@ pub(crate) fn within(connection: &str, database: &str) -> String {
     format!("{};Database={database}", pairs.join(";"))
 }
 
+/// Makes a database, and returns its connection string.
+pub(crate) async fn made(server: &str, database: &str) -> String {
+    let create = format!("CREATE DATABASE {database}");
+    // Some servers make one database at a time, and tell the others so.
+    until("the database is made", async || run(server, &create).await.ok()).await;
+    within(server, database)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_server_holds_the_same_rows_as_sqlite_table_by_table() {
     let Ok(server) = std::env::var(VARIABLE) else {
@@ -33,10 +41,7 @@ async fn sql_server_holds_the_same_rows_as_sqlite_table_by_table() {
         return;
     };
     let name = format!("sluice_end_{:08x}", rand::random::<u32>());
-    run(&server, &format!("CREATE DATABASE {name}"))
-        .await
-        .expect("a login that may make databases");
-    let connection = within(&server, &name);
+    let connection = made(&server, &name).await;
 
     let mut rig = Rig::new(60).await;
     rig.variable("WAREHOUSE", &connection);
