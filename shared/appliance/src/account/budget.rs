@@ -12,7 +12,7 @@ use super::{Account, SharedError};
 
 /// Longer waits are told to the caller, whose slot may serve somebody else meanwhile.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// A place that is used later than this is lost: requests that were held up would leave at once.
+/// A place that is used later than this is lost: requests that were held up would leave at once. Its request is not.
 const LATE_MAX: Duration = Duration::from_millis(50);
 /// Who finds everything booked comes back at a moment of its own, up to so much later.
 const STAGGER_MILLIS: u64 = 20;
@@ -32,10 +32,34 @@ pub(crate) struct Budget {
 /// What this process holds of the budget. Who books for all holds the lock, in the order of coming.
 #[derive(Default)]
 struct Held {
-    /// When a request may be sent, and its number.
-    places: VecDeque<(Instant, u64)>,
+    places: VecDeque<Place>,
     grant: Grant,
     grant_ends: Option<Instant>,
+}
+
+/// When a request may be sent.
+#[derive(Clone, Copy)]
+struct Place {
+    at: Instant,
+    /// The request's number.
+    number: u64,
+    /// The minute that its grant counts in.
+    minute: i64,
+}
+
+impl Place {
+    fn is_late(&self) -> bool {
+        self.at.elapsed() > LATE_MAX
+    }
+}
+
+impl Held {
+    /// Has a request sent later whose place was not used. One of an earlier minute would count for too short a time.
+    fn take_back(&mut self, place: Place) {
+        if place.minute == self.grant.minute {
+            self.grant.requests += 1;
+        }
+    }
 }
 
 /// Why a request may not be sent now.
@@ -72,11 +96,12 @@ impl Budget {
         let begun = Instant::now();
         let _waiting = Waiting::among(&self.waiting);
         loop {
-            let (place, number) = self.place(begun).await?;
-            sleep_until(place).await;
-            if place.elapsed() <= LATE_MAX {
-                return Ok(number);
+            let place = self.place(begun).await?;
+            sleep_until(place.at).await;
+            if !place.is_late() {
+                return Ok(place.number);
             }
+            self.held.lock().await.take_back(place);
             if begun.elapsed() > WAIT_MAX {
                 return Err(BudgetError::Wait(Duration::from_secs(1)));
             }
@@ -84,13 +109,14 @@ impl Budget {
     }
 
     /// The next place of this process, booked if it has none left.
-    async fn place(&self, begun: Instant) -> Result<(Instant, u64), BudgetError> {
+    async fn place(&self, begun: Instant) -> Result<Place, BudgetError> {
         let mut held = self.held.lock().await;
         loop {
-            while let Some((place, number)) = held.places.pop_front() {
-                if place.elapsed() <= LATE_MAX {
-                    return Ok((place, number));
+            while let Some(place) = held.places.pop_front() {
+                if !place.is_late() {
+                    return Ok(place);
                 }
+                held.take_back(place);
             }
             self.fill_grant(&mut held).await?;
             match self.book(&mut held).await? {
@@ -125,7 +151,12 @@ impl Budget {
         };
         held.grant.requests = held.grant.requests.saturating_sub(booking.count);
         let first = instant + (booking.first - now).to_std().unwrap_or_default();
-        let place = |index| (first + booking.every * index, number + u64::from(index));
+        let minute = held.grant.minute;
+        let place = |index| Place {
+            at: first + booking.every * index,
+            number: number + u64::from(index),
+            minute,
+        };
         held.places.extend((0..booking.count).map(place));
         Ok(Ok(()))
     }
