@@ -15,6 +15,9 @@ const CLOSED_MAX: TimeDelta = TimeDelta::hours(1);
 const EMPTY_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// From so many seconds' worth of requests down, what remains of the hour is counted down by everybody.
 const LOW_SECS: u32 = 5;
+/// What was told of the hour's last requests is not believed before it is so old: what left earlier than the request that
+/// it answers may come to be counted later.
+const SETTLED: TimeDelta = TimeDelta::milliseconds(500);
 /// A token that replaced a refused one and is refused itself is not replaced before it is so old.
 const TOKEN_YOUNG: TimeDelta = TimeDelta::seconds(60);
 
@@ -116,8 +119,16 @@ impl Passing {
                 remaining.since = now;
                 1
             }
-            (Some(left), _) => wanted.min(u32::try_from(left).unwrap_or(u32::MAX)),
-            (None, _) => wanted,
+            (Some(left), Some(remaining)) => {
+                let settles = remaining.since + SETTLED - now;
+                // As many may be under way and not be counted.
+                let few = left <= u64::from(per_second / 4) + 1;
+                if few && settles > TimeDelta::zero() && settles <= SETTLED {
+                    return Err(settles.to_std().unwrap_or_default());
+                }
+                wanted.min(u32::try_from(left).unwrap_or(u32::MAX))
+            }
+            _ => wanted,
         };
         let booking = self.requests.book(now, wanted, per_second)?;
         let first = self.booked + 1;
@@ -143,7 +154,14 @@ impl Passing {
         (number, requests): (u64, u32),
         per_second: u32,
     ) {
-        if self.remaining.is_some_and(|told| told.number > number && told.number <= self.booked) {
+        if let Some(told) = &mut self.remaining
+            && told.number > number
+            && told.number <= self.booked
+        {
+            // It was overtaken on its way, and both are counted now.
+            if requests < told.requests {
+                (told.requests, told.since) = (requests, now);
+            }
             return;
         }
         let low = requests < per_second.saturating_mul(LOW_SECS);
@@ -201,12 +219,24 @@ mod tests {
         assert_eq!((booking.count, first), (4, 1));
         // Two of the four are under way as the second is answered.
         passing.told_remaining(at(1), (2, 5), 20);
-        assert_eq!(passing.book(at(1), 10, 20).expect("three are left").0.count, 3);
+        assert_eq!(passing.book(at(1), 10, 20), Err(Duration::from_millis(500)));
+        assert_eq!(passing.book(at(2), 10, 20).expect("three are left").0.count, 3);
         passing.told_remaining(at(2), (1, 6), 20);
         assert_eq!(passing.book(at(3), 1, 20), Err(Duration::from_secs(58)));
         // The seventh's answer: somebody else had less than was feared.
         passing.told_remaining(at(4), (7, 2), 20);
         assert_eq!(passing.book(at(5), 10, 20).expect("two are left").0.count, 2);
+    }
+
+    #[test]
+    fn a_request_that_was_overtaken_on_its_way_is_counted_when_its_answer_comes() {
+        let mut passing = Passing::default();
+        passing.book(at(0), 4, 20).expect("nothing is known");
+        // The third was counted before the first and the second.
+        passing.told_remaining(at(1), (3, 5), 20);
+        passing.told_remaining(at(1), (1, 4), 20);
+        passing.told_remaining(at(1), (2, 3), 20);
+        assert_eq!(passing.book(at(2), 10, 20).expect("the fourth is under way").0.count, 2);
     }
 
     #[test]
