@@ -38,7 +38,7 @@ pub enum Found {
 impl Directory {
     /// Goes through the ledger, the files and their sidecars, if there are to be any, and tells of each how it stands;
     /// `reading` takes each file's digest, else sizes are compared. What can't be read is told, and the rest goes on.
-    /// Nothing is changed. Memory is bounded by the names in the ledger.
+    /// Nothing is changed. Memory is bounded by the names in the ledger, and of the files that it does not know.
     ///
     /// # Errors
     /// When the destination is not there any more, or a newer sluice writes its ledger.
@@ -109,18 +109,40 @@ impl Directory {
             let name: Option<RelativePath> = text.parse().ok();
             name.is_some_and(|name| known.contains(&Key::of_name(&name).as_name()))
         };
+        let mut strange = Vec::new();
         let listed = self.place.files(&mut |listed| match listed {
             Listed::File(file) => {
                 let of = file.strip_suffix(SIDECAR).unwrap_or(&file);
                 if !is_known(&file) && !is_known(of) {
-                    tell(Found::Foreign(file));
+                    strange.push(file);
                 }
             }
             Listed::Closed { name, cause } => {
                 tell(Found::Unproven { what: name, why: why(&cause) });
             }
         });
-        listed.map_err(LedgerError::Disk)
+        listed.map_err(LedgerError::Disk)?;
+        for file in strange {
+            let of = file.strip_suffix(SIDECAR).unwrap_or(&file);
+            let known = match self.is_known_by_now(&file) {
+                Ok(false) if of != file => self.is_known_by_now(of),
+                known => known,
+            };
+            // A record that can't be read is told of by itself, and its file is nobody's as far as anybody can tell.
+            let known = known.or_else(|error| self.unproven(None, error).map(|_| false))?;
+            if !known {
+                tell(Found::Foreign(file));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the ledger knows a name that it did not know as it was gone through, which may be hours ago.
+    fn is_known_by_now(&self, name: &str) -> Result<bool, LedgerError> {
+        let Ok(name) = name.parse::<RelativePath>() else { return Ok(false) };
+        let Some(owner) = self.ledger.owner(&name)? else { return Ok(false) };
+        let entry = self.ledger.entry(&Key::of_artifact(&owner))?;
+        Ok(entry.is_some_and(|entry| entry.name() == Some(&name)))
     }
 
     /// What can't be read is told as such, unless the whole can't be: then the destination is down.

@@ -45,6 +45,24 @@ fn what_is_gone_altered_or_foreign_is_named_and_the_rest_is_whole() {
 }
 
 #[test]
+fn what_is_delivered_meanwhile_is_no_stranger() {
+    let stand = Stand::new(Conflict::AppendNumber);
+    stand.deliver(&report("1", "a.xml", 1, "one"));
+    stand.put("x.xml", "a stranger");
+    let mut foreign = Vec::new();
+    // As one is looked at another comes, too late for this reading of the ledger.
+    let mut tell = |one| match one {
+        Found::Whole(_) => {
+            stand.deliver(&report("2", "b.xml", 2, "two"));
+        }
+        Found::Foreign(name) => foreign.push(name),
+        other => panic!("{other:?}"),
+    };
+    stand.directory.examine(true, &mut tell).expect("it can be examined");
+    assert_eq!(foreign, ["x.xml"]);
+}
+
+#[test]
 fn of_two_artifacts_with_one_file_the_one_that_has_it_tells_of_it() {
     let stand = Stand::new(Conflict::Overwrite);
     stand.deliver(&report("1", "a.xml", 1, "one"));
