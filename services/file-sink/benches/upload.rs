@@ -170,7 +170,7 @@ async fn put(store: &Store, source: &Path) {
             Err(cause) => Some(Err(cause)),
         }
     }));
-    store.put("plain.flv", pieces).await.expect("it is taken");
+    store.put("plain.flv", pieces, 0).await.expect("it is taken");
 }
 
 fn sent_by_curl(url: &str, source: &Path) -> bool {

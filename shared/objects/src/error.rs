@@ -4,6 +4,10 @@ use std::io;
 /// What stores say in the place of an object when there is no bucket. The answer to a look at an object does not.
 const NO_BUCKET: [&str; 2] = ["<Code>NoSuchBucket</Code>", "<Code>ContainerNotFound</Code>"];
 
+/// What stores say that take no more.
+const FULL: [&str; 4] =
+    ["507 Insufficient Storage", "StorageFull", "QuotaExceeded", "AccountIsFull"];
+
 /// Who is asked for credentials when the environment has none.
 const METADATA_SERVERS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
 
@@ -181,7 +185,7 @@ impl StoreError {
                 StoreError::Taken { object, place }
             }
             Raw::InvalidPath { .. } => StoreError::Name { object },
-            source if has_io_kind(&source, is_full_kind) => {
+            source if has_io_kind(&source, is_full_kind) || said.has(&FULL) => {
                 StoreError::Full { object, place, source: said }
             }
             _ if said.has(&METADATA_SERVERS) => StoreError::Nobody { place, source: said },
@@ -202,7 +206,7 @@ impl StoreError {
 pub struct Said(String);
 
 impl Said {
-    fn of(error: &object_store::Error) -> Self {
+    pub(crate) fn of(error: &object_store::Error) -> Self {
         let mut line = error.to_string();
         for cause in causes(error) {
             let cause = cause.to_string();

@@ -20,11 +20,22 @@ const SETTINGS_PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 const DEFAULTS: [(&str, &str); 1] = [("aws_disable_bulk_delete", "true")];
 /// How long a request is tried again for by itself; what takes longer is an outage, which the callers wait out.
 const RETRY_MAX: Duration = Duration::from_secs(20);
+/// How often a small request is tried again, within two seconds: its callers try again themselves.
+const RETRIES: usize = 6;
+/// How often a part is tried again: for all of that time, because with it goes all that was sent before it.
+const PART_RETRIES: usize = 1_000;
+/// How often reading goes on where it broke off: each time counts, whenever it comes, in an object of hours.
+const READ_RETRIES: usize = 10;
 
 /// How long one part of an upload may take: the four that are under way at most go through a line of 2 Mbit/s.
 const PART_MAX: Duration = Duration::from_secs(90);
 /// How long any other request may take. Turns in buckets stand on it: what is begun in one ends within its lease.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
+/// How long nothing may come of an object that is read. All of it takes as long as it takes: who writes it elsewhere may
+/// be slow.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Longer than any object takes to be read.
+const READ_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// What the environment says, under the names that the clients know.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
@@ -36,10 +47,12 @@ pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// The clients of one bucket.
 pub(crate) struct Clients {
-    /// For all but uploads in parts.
+    /// For small requests.
     pub(crate) requests: Arc<dyn ObjectStore>,
     /// For uploads in parts.
     pub(crate) uploads: Arc<dyn ObjectStore>,
+    /// For content that is read.
+    pub(crate) reads: Arc<dyn ObjectStore>,
     /// The prefix in the bucket that the URL names.
     pub(crate) prefix: Path,
 }
@@ -53,24 +66,32 @@ pub(crate) fn open(
     let settings: Vec<_> = DEFAULTS.map(owned).into_iter().chain(settings).collect();
     let not_known = || OpenError::Url { url: without_credentials(url) };
     let (scheme, prefix) = ObjectStoreScheme::parse(url).map_err(|_| not_known())?;
-    let client = |longest| client(url, &scheme, &settings, longest);
-    Ok(Clients { requests: client(REQUEST_MAX)?, uploads: client(PART_MAX)?, prefix })
+    let within = |longest| ClientOptions::new().with_timeout(longest);
+    let client = |options, retries, retried_for| {
+        client(url, &scheme, &settings, (options, retry(retries, retried_for)))
+    };
+    let unbounded = ClientOptions::new().with_timeout_disabled().with_read_timeout(SILENCE_MAX);
+    Ok(Clients {
+        requests: client(within(REQUEST_MAX), RETRIES, RETRY_MAX)?,
+        uploads: client(within(PART_MAX), PART_RETRIES, RETRY_MAX)?,
+        reads: client(unbounded, READ_RETRIES, READ_MAX)?,
+        prefix,
+    })
 }
 
 fn client(
     url: &Url,
     scheme: &ObjectStoreScheme,
     settings: &[(String, String)],
-    longest: Duration,
+    (options, retry): (ClientOptions, RetryConfig),
 ) -> Result<Arc<dyn ObjectStore>, OpenError> {
     let refused = |source| OpenError::Settings { place: without_credentials(url), source };
-    let options = ClientOptions::new().with_timeout(longest);
     // Settings that are none of the client's are other programs'.
     macro_rules! built {
         ($builder:ident) => {{
             let mut builder = $builder::new()
                 .with_url(url.as_str())
-                .with_retry(retry())
+                .with_retry(retry)
                 .with_client_options(options);
             for (name, value) in settings {
                 if let Ok(key) = name.parse() {
@@ -88,6 +109,6 @@ fn client(
     })
 }
 
-fn retry() -> RetryConfig {
-    RetryConfig { backoff: BackoffConfig::default(), max_retries: 6, retry_timeout: RETRY_MAX }
+fn retry(max_retries: usize, retry_timeout: Duration) -> RetryConfig {
+    RetryConfig { backoff: BackoffConfig::default(), max_retries, retry_timeout }
 }

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    GetResultPayload, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 };
 use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
@@ -35,6 +35,8 @@ pub struct Store {
     pub(crate) inner: Arc<dyn ObjectStore>,
     /// The same store, by a client that waits longer for a part.
     pub(crate) uploads: Arc<dyn ObjectStore>,
+    /// The same store, by a client that reads for as long as something comes.
+    reads: Arc<dyn ObjectStore>,
     prefix: Path,
     place: Arc<str>,
     pub(crate) part_bytes: usize,
@@ -105,6 +107,7 @@ impl Store {
         let inner: Arc<dyn ObjectStore> = Arc::new(inner);
         Ok(Store {
             uploads: Arc::clone(&inner),
+            reads: Arc::clone(&inner),
             inner,
             prefix: Path::default(),
             place: url.as_str().into(),
@@ -123,10 +126,11 @@ impl Store {
         settings: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Store, OpenError> {
         let parsed = Url::parse(url).map_err(|_| OpenError::Url { url: url.to_owned() })?;
-        let remote::Clients { requests, uploads, prefix } = remote::open(&parsed, settings)?;
+        let remote::Clients { requests, uploads, reads, prefix } = remote::open(&parsed, settings)?;
         Ok(Store {
             inner: requests,
             uploads,
+            reads,
             prefix,
             place: without_credentials(&parsed).into(),
             part_bytes: REMOTE_PART_BYTES,
@@ -145,19 +149,20 @@ impl Store {
         self.folder.as_deref()
     }
 
-    /// Stores a stream under a name, replacing what was there, and returns its size.
+    /// Stores a stream under a name, replacing what was there, and returns its size. `size` is what it will be about, or 0:
+    /// by it the parts are made so large that a bucket takes their number.
     ///
     /// The name shows the whole content or what it showed before, also when this is cancelled; memory is bounded by a few parts.
     /// Two at once to one name of a folder are not for this: one that fails takes the other's file away.
     ///
     /// # Errors
     /// When the stream breaks off, or the store does not take it.
-    pub async fn put<S, E>(&self, name: &str, content: S) -> Result<u64, PutError<E>>
+    pub async fn put<S, E>(&self, name: &str, content: S, size: u64) -> Result<u64, PutError<E>>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Error + 'static,
     {
-        let mut upload = self.upload(name, Details::default(), 0).map_err(PutError::Store)?;
+        let mut upload = self.upload(name, Details::default(), size).map_err(PutError::Store)?;
         let put = upload.take_all(content).await;
         if put.is_err() {
             upload.abort().await;
@@ -191,7 +196,7 @@ impl Store {
     pub async fn get(&self, name: &str) -> Result<Fetched, StoreError> {
         let path = self.path(name)?;
         let found =
-            self.inner.get(&path).await.map_err(|source| self.error("read", name, source))?;
+            self.reads.get(&path).await.map_err(|source| self.error("read", name, source))?;
         let size = found.meta.size;
         let (store, name) = (self.clone(), name.to_owned());
         let stream = match found.payload {
@@ -269,17 +274,29 @@ impl Store {
             .boxed()
     }
 
-    /// The last segments of what lies directly below a folder of names, folders among them.
+    /// The last segments of what lies directly below a folder of names (`""`: the store), folders among them.
     ///
     /// # Errors
     /// When the store can't be listed.
     pub async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let path = self.path(folder)?;
-        let listed = self.inner.list_with_delimiter(Some(&path)).await;
-        let listed = listed.map_err(|source| self.error("list", folder, source))?;
+        let listed = self.listed(folder).await?;
         let objects = listed.objects.iter().map(|meta| &meta.location);
-        let last = |path: &Path| path.filename().map(str::to_owned);
         Ok(objects.chain(&listed.common_prefixes).filter_map(last).collect())
+    }
+
+    /// The last segments of the folders directly below a folder of names (`""`: the store).
+    ///
+    /// # Errors
+    /// When the store can't be listed.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let listed = self.listed(folder).await?;
+        Ok(listed.common_prefixes.iter().filter_map(last).collect())
+    }
+
+    async fn listed(&self, folder: &str) -> Result<ListResult, StoreError> {
+        let path = if folder.is_empty() { self.prefix.clone() } else { self.path(folder)? };
+        let listed = self.inner.list_with_delimiter(Some(&path)).await;
+        listed.map_err(|source| self.error("list", folder, source))
     }
 
     fn object(&self, meta: &ObjectMeta) -> Object {
@@ -327,6 +344,10 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.place).finish()
     }
+}
+
+fn last(path: &Path) -> Option<String> {
+    path.filename().map(str::to_owned)
 }
 
 pub(crate) fn without_credentials(url: &Url) -> String {

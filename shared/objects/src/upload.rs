@@ -10,7 +10,7 @@ use object_store::{
 use tokio::task::JoinSet;
 
 use crate::store::PARTS_IN_FLIGHT_MAX;
-use crate::{Details, PutError, Store, StoreError};
+use crate::{Details, PutError, Said, Store, StoreError};
 
 /// S3 takes no more parts than this.
 const PARTS_MAX: u64 = 10_000;
@@ -36,6 +36,23 @@ struct Parts {
 }
 
 impl Store {
+    /// Writes a few bytes as what is large is written: in parts, of which there is one.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn put_in_parts(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let mut upload = self.upload(name, Details::default(), 0)?;
+        upload.append(bytes).await?;
+        let put = match upload.flush_in_parts().await {
+            Ok(()) => upload.complete(name, false).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if put.is_err() {
+            upload.abort().await;
+        }
+        put
+    }
+
     /// Begins to write an object of about this size.
     ///
     /// # Errors
@@ -121,6 +138,12 @@ impl Upload {
         let begun = self.store.uploads.put_multipart_opts(&path, options).await;
         let upload = begun.map_err(|source| self.failed(source))?;
         Ok(Parts { upload, under_way: JoinSet::new() })
+    }
+
+    /// Waits until the store has what came as a part, however little it is.
+    async fn flush_in_parts(&mut self) -> Result<(), StoreError> {
+        self.send_part().await?;
+        self.flush().await
     }
 
     /// Whether it can still get this name: what came in parts was promised its own from the first.
@@ -215,8 +238,15 @@ impl Upload {
         }
     }
 
+    /// What is gone while it is written is an upload that the store gave up: that says nothing about the content.
     fn failed(&self, source: object_store::Error) -> StoreError {
-        self.store.error("write", &self.name, source)
+        let said = Said::of(&source);
+        match self.store.error("write", &self.name, source) {
+            StoreError::Gone { object, place } => {
+                StoreError::Failed { deed: "write", object, place, source: said }
+            }
+            error => error,
+        }
     }
 }
 

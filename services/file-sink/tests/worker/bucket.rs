@@ -232,7 +232,7 @@ async fn a_store_that_fails_for_a_while_is_down_and_all_is_there_when_it_is_well
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_cut_in_the_middle_shows_nothing_and_is_sent_again() {
-    for (stand_in, bucket) in buckets() {
+    let cutting = buckets().into_iter().map(async |(stand_in, bucket)| {
         let (gate, through) = Gate::before(&bucket);
         let house = house(&store(&through)).await;
         let large = large();
@@ -247,7 +247,8 @@ async fn an_upload_that_is_cut_in_the_middle_shows_nothing_and_is_sent_again() {
         house.sink.probe().await.expect("it is well");
         house.work(&task).await.expect("delivered");
         assert!(read(&direct, "large.xml").await.is_some_and(|read| read == large));
-    }
+    });
+    futures::future::join_all(cutting).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

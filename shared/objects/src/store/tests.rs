@@ -32,7 +32,7 @@ async fn names(store: &Store, prefix: &str) -> Vec<String> {
 async fn what_streams_in_streams_out_and_is_listed_under_its_name() {
     let (_folder, store) = store().await;
     let sizes = [1, 700_000, 2_500_000, 0, 17];
-    let size = store.put("a/b/c.flv", stream::iter(pieces(&sizes))).await.expect("it is stored");
+    let size = store.put("a/b/c.flv", stream::iter(pieces(&sizes)), 0).await.expect("it is stored");
     assert_eq!(size, 3_200_018);
     let fetched = store.get("a/b/c.flv").await.expect("it is there");
     assert_eq!(fetched.size, size);
@@ -53,7 +53,7 @@ async fn a_stream_that_breaks_off_leaves_nothing_and_its_error_is_told_apart() {
     let (folder, store) = store().await;
     let broken =
         pieces(&[3_000_000]).into_iter().chain([Err(io::Error::other("the line went dead"))]);
-    match store.put("a/x", stream::iter(broken)).await {
+    match store.put("a/x", stream::iter(broken), 0).await {
         Err(PutError::Content { cause, .. }) => assert_eq!(cause.to_string(), "the line went dead"),
         other => panic!("{other:?}"),
     }
@@ -150,7 +150,7 @@ async fn what_could_not_be_completed_leaves_nothing() {
     std::fs::create_dir_all(folder.path().join("a/b")).expect("it can be made");
     let content = Bytes::from(vec![7; 2 * LOCAL_PART_BYTES]);
     let whole = stream::iter([Ok::<_, io::Error>(content)]);
-    let error = store.put("a/b", whole).await.expect_err("a folder stands there");
+    let error = store.put("a/b", whole, 0).await.expect_err("a folder stands there");
     let left = std::fs::read_dir(folder.path().join("a")).expect("it is there");
     let left: Vec<_> = left.map(|entry| entry.expect("it is there").file_name()).collect();
     assert_eq!(left, ["b"], "{error}");
