@@ -83,8 +83,8 @@ async fn log(settings: &Settings, data_dir: &Path) -> anyhow::Result<String> {
 
 async fn staging(settings: &Settings, data_dir: &Path) -> anyhow::Result<String> {
     let url = staging_url(settings, data_dir)?;
-    Staging::open(&url).await?.probe().await?;
-    Ok(format!("{url} can be written"))
+    Staging::check(&url).await?;
+    Ok(format!("{url} can be written and listed"))
 }
 
 /// The clients of all sites, with the records of the log if it can be reached: a secret that a service was refused is

@@ -29,7 +29,7 @@ pub(crate) async fn up(
         None => Some(tokio::task::block_in_place(|| Broker::start(&data_dir))?),
     };
     let log = connect(settings, broker.as_ref()).await?;
-    let staging = Staging::open(&staging_url(settings, data_dir.path())?).await?;
+    let staging = Staging::open_patiently(&staging_url(settings, data_dir.path())?).await?;
     if let (Some(listen), false) = (settings.service.listen, up.once) {
         started.serve(listen).await?;
     }

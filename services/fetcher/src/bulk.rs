@@ -169,8 +169,9 @@ impl Fetcher {
             return Err(Unfetched::NoEnd);
         }
         let family = wanted.artifact.kind().family().expect("a report has a family");
+        let size = split.xml.len() as u64;
         let xml = futures::stream::iter([Ok::<_, std::convert::Infallible>(split.xml)]);
-        let staged = self.staging.put(&wanted.artifact, "xml", xml).await?;
+        let staged = self.stage(&wanted.artifact, "xml", xml, size).await?;
         Ok(Fetched {
             claim: ClaimCheck {
                 object: staged.object,

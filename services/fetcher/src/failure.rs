@@ -5,9 +5,8 @@ use std::time::Duration;
 use appliance::{ApplianceError, Recourse};
 use queue::{Failure, LogError};
 use session_report::ReportError;
-use staging::PutError;
 
-use crate::room::{self, NoRoom};
+use crate::room::NoRoom;
 
 /// Why there is nothing to publish.
 #[derive(Debug)]
@@ -92,23 +91,6 @@ impl From<ReportError> for Unfetched {
             error @ (ReportError::Read(_) | ReportError::Truncated) => Failure::Retry(error.into()),
             error => Failure::Reject(error.into()),
         })
-    }
-}
-
-impl<E> From<PutError<E>> for Unfetched
-where
-    E: std::error::Error + Send + Sync + Into<Unfetched> + 'static,
-{
-    fn from(error: PutError<E>) -> Self {
-        let is_down = error.is_down();
-        match error {
-            PutError::Content { cause, .. } => cause.into(),
-            error if error.is_full() => {
-                Unfetched::Failed(Failure::NoRoom { wait: room::WAIT, cause: error.into() })
-            }
-            error if is_down => Unfetched::Failed(Failure::Down(error.into())),
-            error => Unfetched::Failed(Failure::Retry(error.into())),
-        }
     }
 }
 

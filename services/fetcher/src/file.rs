@@ -80,17 +80,15 @@ impl Fetcher {
         let progress = Progress::new(self, wanted, lease, promise);
         let come = Arc::clone(&progress.bytes);
         let content = watched(download, progress);
-        let staged = match self.staging.put(artifact, &extension, content).await {
+        let staged = match self.stage(artifact, &extension, content, size).await {
             Ok(staged) => staged,
-            Err(error) => {
-                let unfetched = Unfetched::from(error);
+            Err(unfetched) => {
                 if matches!(unfetched, Unfetched::Failed(Failure::NoRoom { .. })) {
                     self.room.given_up(artifact, size.max(come.load(Ordering::Relaxed)));
                 }
                 return Err(unfetched);
             }
         };
-        self.room.has_come(artifact);
         Ok(Fetched {
             claim: ClaimCheck {
                 object: staged.object,

@@ -34,6 +34,7 @@ mod rebuild;
 mod reconcile;
 mod report;
 mod room;
+mod stage;
 mod wanted;
 mod wiring;
 mod worker;

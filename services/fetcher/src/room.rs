@@ -26,7 +26,9 @@ pub(crate) const WAIT: Duration = Duration::from_secs(15);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// How often staging is gone through while it is under its floor: going through it takes a tenth of the time at most.
 const SWEEP_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// Files that wait for room are remembered, up to so many.
+/// How long it is told that staging did not take something: longer than anything waits before it is tried again.
+const REFUSED_FOR: Duration = Duration::from_secs(2 * 3_600);
+/// Files that wait for room, and what was refused, are remembered, up to so many.
 const WAITING_MAX: usize = 10_000;
 
 /// The room in staging, as all fetchers of a process see it; cheap to clone.
@@ -50,6 +52,8 @@ struct Files {
     promised: u64,
     /// Files that had no room, with the bytes that they need, and when they last asked.
     waiting: HashMap<ArtifactId, (u64, Instant)>,
+    /// What staging did not take, for what reason, and when that was last.
+    refused: HashMap<ArtifactId, (String, Instant)>,
 }
 
 /// Why something is not fetched now.
@@ -87,6 +91,16 @@ pub enum NoRoom {
         /// The floors.
         floors: Floors,
     },
+    /// Staging does not take it, whatever its room.
+    #[error("{place} did not take the {artifact}: {why}")]
+    Refused {
+        /// Staging's place.
+        place: String,
+        /// What it did not take.
+        artifact: ArtifactId,
+        /// What it said.
+        why: String,
+    },
 }
 
 fn floor(floors: Floors, fetching: Fetching) -> String {
@@ -109,7 +123,10 @@ impl From<NoRoom> for Failure {
     }
 }
 
-/// What a person can do.
+/// What a person can do about a store that does not take something.
+const CURE_REFUSAL: &str = "look into its quota, its limits and what it lets this service write; it is tried again, after waits that grow";
+
+/// What a person can do where there is too little room.
 const CURE: &str = "make room on that disk, or have the destinations catch up whose debts fill it (`sluice status` names \
                     them), or lower `floor` and `lowest_floor` in [staging]";
 
@@ -201,9 +218,20 @@ impl StagingRoom {
         self.files().wait(artifact, bytes);
     }
 
-    /// Notes that a file is there.
+    /// Notes that staging did not take something, and why; says whether that was so the last time, too.
+    pub(crate) fn refused(&self, artifact: &ArtifactId, why: String) -> bool {
+        let mut files = self.files();
+        if files.refused.len() >= WAITING_MAX {
+            files.refused.clear();
+        }
+        files.refused.insert(artifact.clone(), (why, Instant::now())).is_some()
+    }
+
+    /// Notes that something is there.
     pub(crate) fn has_come(&self, artifact: &ArtifactId) {
-        self.files().waiting.remove(artifact);
+        let mut files = self.files();
+        files.waiting.remove(artifact);
+        files.refused.remove(artifact);
     }
 
     fn does_not_fit(
@@ -228,6 +256,14 @@ impl StagingRoom {
         largest.map(|(artifact, (bytes, _))| (artifact.clone(), *bytes))
     }
 
+    /// What was refused last.
+    fn refused_last(&self) -> Option<(ArtifactId, String)> {
+        let mut files = self.files();
+        files.refused.retain(|_, (_, at)| at.elapsed() < REFUSED_FOR);
+        let last = files.refused.iter().max_by_key(|(_, (_, at))| *at);
+        last.map(|(artifact, (why, _))| (artifact.clone(), why.clone()))
+    }
+
     /// Looks after the room for as long as it is polled: opens and closes the gates, makes room, and says how it stands.
     pub(crate) async fn watch(&self, log: &Log, settings: &Settings, health: &HealthHandle) {
         let (mut told, mut sweep_again) = (None, Instant::now());
@@ -248,16 +284,21 @@ impl StagingRoom {
 
     /// Opens or closes the gates, and says why something waits, if anything does.
     async fn look(&self) -> Option<NoRoom> {
-        let (room, floors) = self.seen().await?;
-        let fetching = floors.fetching(room);
-        self.shared.recordings.send_if_modified(|open| change(open, fetching == Fetching::All));
-        self.shared.others.send_if_modified(|open| change(open, fetching != Fetching::Nothing));
         let place = self.place();
-        if fetching != Fetching::All {
-            return Some(NoRoom::UnderFloor { place, room, floors, fetching });
+        if let Some((room, floors)) = self.seen().await {
+            let fetching = floors.fetching(room);
+            let (recordings, others) = (&self.shared.recordings, &self.shared.others);
+            recordings.send_if_modified(|open| change(open, fetching == Fetching::All));
+            others.send_if_modified(|open| change(open, fetching != Fetching::Nothing));
+            if fetching != Fetching::All {
+                return Some(NoRoom::UnderFloor { place, room, floors, fetching });
+            }
+            if let Some((artifact, bytes)) = self.largest_waiting() {
+                return Some(NoRoom::DoesNotFit { place, artifact, bytes, room, floors });
+            }
         }
-        let (artifact, bytes) = self.largest_waiting()?;
-        Some(NoRoom::DoesNotFit { place, artifact, bytes, room, floors })
+        let (artifact, why) = self.refused_last()?;
+        Some(NoRoom::Refused { place, artifact, why })
     }
 
     async fn sweep(&self, log: &Log, settings: &Settings) {
@@ -293,18 +334,27 @@ fn change(open: &mut bool, to: bool) -> bool {
 fn tell(health: &HealthHandle, seen: Option<&NoRoom>, told: &mut Option<String>) {
     let news = seen.map(|no_room| match no_room {
         NoRoom::UnderFloor { fetching, .. } => waits(*fetching).to_owned(),
-        NoRoom::DoesNotFit { artifact, .. } => artifact.to_string(),
+        NoRoom::DoesNotFit { artifact, .. } | NoRoom::Refused { artifact, .. } => {
+            artifact.to_string()
+        }
     });
+    let cure = match seen {
+        Some(NoRoom::Refused { .. }) => CURE_REFUSAL,
+        _ => CURE,
+    };
     match seen {
         None => health.ready(),
-        Some(no_room) => health.not_ready(format!("{no_room}: {CURE}")),
+        Some(no_room) => health.not_ready(format!("{no_room}: {cure}")),
     }
     if news == *told {
         return;
     }
     match seen {
-        None => tracing::info!("staging has room again"),
-        Some(no_room) => tracing::warn!(reason = %no_room, "staging lacks room: {CURE}"),
+        None => tracing::info!("staging takes all again"),
+        Some(no_room @ NoRoom::Refused { .. }) => {
+            tracing::warn!(reason = %no_room, "staging does not take all: {cure}");
+        }
+        Some(no_room) => tracing::warn!(reason = %no_room, "staging lacks room: {cure}"),
     }
     *told = news;
 }

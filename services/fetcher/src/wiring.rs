@@ -66,7 +66,7 @@ pub fn standalone() -> ExitCode {
             .map_err(FetcherError::Connect)?;
         let log = Log::connect(&options).await.map_err(FetcherError::Connect)?;
         let url = settings.staging.url.clone().ok_or(FetcherError::NoStaging)?;
-        let staging = Staging::open(&url).await.map_err(FetcherError::Staging)?;
+        let staging = Staging::open_patiently(&url).await.map_err(FetcherError::Staging)?;
         let clients = accounts::clients(&settings, &log).await.map_err(FetcherError::Clients)?;
         accounts::watch(&clients, &started.health);
         tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));

@@ -45,7 +45,7 @@ pub fn standalone() -> ExitCode {
             .map_err(FileSinkError::Connect)?;
         let log = Log::connect(&options).await.map_err(FileSinkError::Connect)?;
         let url = settings.staging.url.clone().ok_or(FileSinkError::NoStaging)?;
-        let staging = Staging::open(&url).await.map_err(FileSinkError::Staging)?;
+        let staging = Staging::open_patiently(&url).await.map_err(FileSinkError::Staging)?;
         tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
         run(&settings, &log, &staging, &started.health, &started.stop).await
     })

@@ -66,7 +66,7 @@ pub fn standalone() -> ExitCode {
             .map_err(SqlSinkError::Connect)?;
         let log = Log::connect(&options).await.map_err(SqlSinkError::Connect)?;
         let url = settings.staging.url.clone().ok_or(SqlSinkError::NoStaging)?;
-        let staging = Staging::open(&url).await.map_err(SqlSinkError::Staging)?;
+        let staging = Staging::open_patiently(&url).await.map_err(SqlSinkError::Staging)?;
         tokio::spawn(started.health.component("log").follow(log.pulse(), RunnerState::reason));
         run(&settings, &log, &staging, &started.health, &started.stop).await
     })

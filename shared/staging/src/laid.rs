@@ -9,6 +9,7 @@ use objects::StoreError;
 
 use crate::Staging;
 use crate::name::{FACT_SUFFIX, artifact_part};
+use crate::staging::OWN;
 
 /// An object with a fact beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +33,22 @@ impl Staging {
     /// # Errors
     /// When the store can't be listed.
     pub async fn days(&self) -> Result<BTreeSet<String>, StoreError> {
-        let mut objects = self.objects("");
-        let mut days = BTreeSet::new();
-        while let Some(object) = objects.try_next().await? {
-            if let Some((folder, _)) = object.name.rsplit_once('/')
-                && !days.contains(folder)
-            {
-                days.insert(folder.to_owned());
+        let mut folders = vec![String::new()];
+        for _ in ["site", "kind", "day"] {
+            let mut below = Vec::new();
+            for folder in folders {
+                for name in self.store.folders(&folder).await? {
+                    match folder.as_str() {
+                        // Our own records.
+                        "" if name == OWN => {}
+                        "" => below.push(name),
+                        folder => below.push(format!("{folder}/{name}")),
+                    }
+                }
             }
+            folders = below;
         }
-        Ok(days)
+        Ok(folders.into_iter().collect())
     }
 
     /// The objects of a day that have a fact beside them, each artifact's together. Memory is bounded by the names of

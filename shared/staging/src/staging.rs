@@ -1,4 +1,6 @@
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
@@ -14,6 +16,8 @@ use crate::name::{FACT_SUFFIX, object_name};
 use crate::room::room_of;
 use crate::{OpenError, PutError, StagingError};
 
+/// The folder of staging's own records.
+pub(crate) const OWN: &str = ".sluice";
 /// Marks a store as staging, so that an unmounted share is not taken for one that lost its objects.
 const MARK: &str = ".sluice/staging";
 /// Names the epoch of the log that staging belongs to.
@@ -23,10 +27,18 @@ const PROBE: &str = ".sluice/probe";
 /// Facts are small; anything larger is none.
 const FACT_BYTES_MAX: u64 = 1 << 20;
 
+/// How long staging counts as marked after it was seen to be.
+const MARK_SEEN: Duration = Duration::from_secs(5);
+/// How long a process that starts waits for its store, as it does for the log.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries to open staging.
+const OPEN_AGAIN: Duration = Duration::from_secs(2);
+
 /// The staging store; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Staging {
-    store: Store,
+    pub(crate) store: Store,
+    mark_seen: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What became of a put: the parts of a claim check that only the content tells.
@@ -54,9 +66,9 @@ impl Staging {
     /// # Errors
     /// When the store can't be written.
     pub async fn within(store: Store) -> Result<Staging, StagingError> {
-        let staging = Staging { store };
+        let staging = Staging::of(store);
         // Looked for first: one that is full can't be written, and is to be opened all the same.
-        if staging.has(MARK).await.map_err(StagingError::Store)?.is_none() {
+        if !staging.is_marked().await? {
             let mark = Bytes::from_static(b"sluice staging\n");
             match staging.store.put_small(MARK, mark, true).await {
                 Ok(()) => {}
@@ -74,9 +86,64 @@ impl Staging {
     pub async fn find(url: &str) -> Result<Option<Staging>, StagingError> {
         let found = Store::find(url).await.map_err(StagingError::Open)?;
         let Some(store) = found else { return Ok(None) };
-        let staging = Staging { store };
-        let mark = staging.has(MARK).await.map_err(StagingError::Store)?;
-        Ok(mark.map(|_| staging))
+        let staging = Staging::of(store);
+        Ok(staging.is_marked().await?.then_some(staging))
+    }
+
+    /// Opens (or makes) staging at a URL, and tries again for a minute while its store can't be reached: whoever starts
+    /// gives the log as long.
+    ///
+    /// # Errors
+    /// When it can't be reached for longer, or something else is wrong.
+    pub async fn open_patiently(url: &str) -> Result<Staging, StagingError> {
+        let store = Store::open(url).await.map_err(StagingError::Open)?;
+        Staging::within_patiently(store, PATIENCE).await
+    }
+
+    /// Opens (or makes) staging in a store, and tries again for so long while that can't be reached.
+    ///
+    /// # Errors
+    /// When it can't be reached for longer, or something else is wrong.
+    pub async fn within_patiently(
+        store: Store,
+        patience: Duration,
+    ) -> Result<Staging, StagingError> {
+        let began = Instant::now();
+        loop {
+            match Staging::within(store.clone()).await {
+                Err(StagingError::Store(StoreError::Failed { place, source, .. }))
+                    if began.elapsed() < patience =>
+                {
+                    tracing::warn!(place, reason = %source, "staging can't be reached; trying on");
+                    tokio::time::sleep(OPEN_AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Whether there is staging at a URL that can be written and listed, or could be: what is not staging yet is not made
+    /// it.
+    ///
+    /// # Errors
+    /// When it can't.
+    pub async fn check(url: &str) -> Result<(), StagingError> {
+        Staging::check_store(Store::open(url).await.map_err(StagingError::Open)?).await
+    }
+
+    /// The same of a store.
+    ///
+    /// # Errors
+    /// When it can't.
+    pub async fn check_store(store: Store) -> Result<(), StagingError> {
+        let staging = Staging::of(store);
+        staging.is_marked().await?;
+        staging.probe_writing().await?;
+        staging.store.folders("").await.map(drop).map_err(StagingError::Store)
+    }
+
+    fn of(store: Store) -> Staging {
+        Staging { store, mark_seen: Arc::default() }
     }
 
     /// The store's URL, without credentials.
@@ -100,10 +167,32 @@ impl Staging {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Error + 'static,
     {
+        self.put_sized(artifact, extension, content, 0).await
+    }
+
+    /// The same with content that will be of about this size, where that is known: a bucket takes no more than 10,000
+    /// parts, so those of what is large are to be large.
+    ///
+    /// # Errors
+    /// As [`Staging::put`].
+    pub async fn put_sized<S, E>(
+        &self,
+        artifact: &ArtifactId,
+        extension: &str,
+        content: S,
+        size: u64,
+    ) -> Result<Staged, PutError<E>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Error + 'static,
+    {
         let object = object_name(artifact, extension, Utc::now(), rand::random());
+        if let Err(cause) = self.still_marked().await {
+            return Err(PutError::Store { object, cause });
+        }
         let mut hasher = Sha256::new();
         let hashed = content.inspect_ok(|piece| hasher.update(piece));
-        match self.store.put(&object, hashed).await {
+        match self.store.put(&object, hashed, size).await {
             Ok(size) => Ok(Staged { object, size, digest: Digest::finish(hasher) }),
             Err(objects::PutError::Content { object, cause }) => {
                 Err(PutError::Content { object, cause })
@@ -220,7 +309,7 @@ impl Staging {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn sweep_unfinished(&self, age: std::time::Duration) -> Result<u64, StoreError> {
+    pub async fn sweep_unfinished(&self, age: Duration) -> Result<u64, StoreError> {
         self.store.sweep_unfinished(age).await
     }
 
@@ -246,9 +335,9 @@ impl Staging {
     /// # Errors
     /// When it can't, or is not the store that was opened.
     pub async fn probe_reading(&self) -> Result<(), StagingError> {
-        match self.has(MARK).await.map_err(StagingError::Store)? {
-            Some(_) => Ok(()),
-            None => Err(self.unmarked()),
+        match self.is_marked().await? {
+            true => Ok(()),
+            false => Err(self.unmarked()),
         }
     }
 
@@ -258,9 +347,18 @@ impl Staging {
     /// When it can't, or is not the store that was opened.
     pub async fn probe(&self) -> Result<(), StagingError> {
         self.probe_reading().await?;
+        self.probe_writing().await
+    }
+
+    async fn probe_writing(&self) -> Result<(), StagingError> {
         // One name per probe: two processes must not delete each other's.
         let probe = format!("{PROBE}-{:08x}", rand::random::<u32>());
-        let written = self.store.put_small(&probe, Bytes::from_static(b"probe"), false).await;
+        let bytes = Bytes::from_static(b"probe");
+        let mut written = self.store.put_small(&probe, bytes.clone(), false).await;
+        // A store may take the one and not the other.
+        if written.is_ok() && self.store.folder().is_none() {
+            written = self.store.put_in_parts(&probe, bytes).await;
+        }
         written.map_err(StagingError::Store)?;
         self.store.delete(&probe).await.map_err(StagingError::Store)
     }
@@ -274,6 +372,36 @@ impl Staging {
         StagingError::Unmarked { place: self.place().to_owned() }
     }
 
+    /// Whether the store bears our mark. It is read, not only looked at: only then a store says whether it is the bucket
+    /// that is not there.
+    async fn is_marked(&self) -> Result<bool, StagingError> {
+        match self.store.get(MARK).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_gone() => Ok(false),
+            Err(error) => Err(StagingError::Store(error)),
+        }
+    }
+
+    /// Before something is written: nothing is to be laid into what is not staging any more.
+    async fn still_marked(&self) -> Result<(), StoreError> {
+        let seen = || self.mark_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen().is_some_and(|seen| seen.elapsed() < MARK_SEEN) {
+            return Ok(());
+        }
+        match self.store.get(MARK).await {
+            Ok(_) => {
+                *seen() = Some(Instant::now());
+                Ok(())
+            }
+            Err(error) if error.is_gone() => Err(self.unmounted()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unmounted(&self) -> StoreError {
+        StoreError::Unmounted { place: self.place().to_owned() }
+    }
+
     /// A missing object counts as gone only in a store that still bears our mark.
     async fn open_error(&self, object: &str, cause: StoreError) -> OpenError {
         let cause = self.unless_unmarked(cause).await;
@@ -284,12 +412,9 @@ impl Staging {
         if !cause.is_gone() {
             return cause;
         }
-        // Read, not only looked at: only then a store says whether it is the bucket that is not there.
         match self.store.get(MARK).await {
             Ok(_) => cause,
-            Err(error) if error.is_gone() => {
-                StoreError::Unmounted { place: self.place().to_owned() }
-            }
+            Err(error) if error.is_gone() => self.unmounted(),
             Err(error) => error,
         }
     }
@@ -297,7 +422,6 @@ impl Staging {
     async fn has(&self, name: &str) -> Result<Option<Object>, StoreError> {
         match self.store.head(name).await {
             Ok(object) => Ok(Some(object)),
-            Err(error) if name == MARK && error.is_gone() => Ok(None),
             Err(error) => match self.unless_unmarked(error).await {
                 error if error.is_gone() => Ok(None),
                 error => Err(error),

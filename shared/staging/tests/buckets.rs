@@ -1,6 +1,7 @@
 //! Promises of staging, in buckets.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::facts::ClaimCheck;
@@ -110,7 +111,7 @@ async fn content_that_breaks_off_shows_nothing_and_leaves_no_parts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_somebody_emptied_is_down_and_not_without_objects() {
     for (_, bucket) in buckets() {
-        let staging = opened(&bucket).await;
+        let (staging, before) = (opened(&bucket).await, opened(&bucket).await);
         let staged = stage(&staging, b"x").await;
         let store = store(&bucket);
         let names: Vec<String> = store
@@ -128,6 +129,17 @@ async fn a_bucket_that_somebody_emptied_is_down_and_not_without_objects() {
         assert!(staging.holds(&claim(&staged)).await.is_err());
         let probe = staging.probe().await;
         assert!(matches!(probe, Err(StagingError::Unmarked { .. })), "{probe:?}");
+        // To whoever looks now it may never have been there, and looking makes nothing.
+        let put = before.put(&report(), "flv", stream::iter(pieces())).await;
+        let error = put.expect_err("nothing is laid into what is not staging");
+        assert!(
+            error.is_down() && told(&error).contains("is it the same bucket?"),
+            "{}",
+            told(&error)
+        );
+        assert_eq!(store.list("").count().await, 0);
+        Staging::check_store(store.clone()).await.expect("it can be written");
+        assert_eq!(store.list("").count().await, 0);
     }
 }
 
@@ -156,10 +168,9 @@ async fn a_bucket_that_is_not_there_says_so_at_the_start_and_while_it_is_used() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_cut_is_the_stores_fault_and_the_next_one_is_whole() {
-    for (_, bucket) in buckets() {
+    let cutting = buckets().into_iter().map(async |(_, bucket)| {
         let (gate, through) = Gate::before(&bucket);
         let staging = opened(&through).await;
-        let pieces = || (0..90).map(|_| Ok::<_, io::Error>(Bytes::from(vec![7; 200_000])));
         gate.set(Way::ClosedAfter(12_000_000));
         let put = staging.put(&report(), "flv", stream::iter(pieces())).await;
         let error = put.expect_err("it was cut");
@@ -170,5 +181,80 @@ async fn an_upload_that_is_cut_is_the_stores_fault_and_the_next_one_is_whole() {
         let staged = staged.expect("the store is well");
         assert_eq!(staged.size, 18_000_000);
         staging.open_checked(&claim(&staged)).await.expect("it is there");
+    });
+    futures::future::join_all(cutting).await;
+}
+
+/// 18 MB: more than one part.
+fn pieces() -> impl Iterator<Item = Result<Bytes, io::Error>> {
+    (0..90).map(|_| Ok(Bytes::from(vec![7; 200_000])))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_slowly_is_read_whole() {
+    // Longer than any request may take.
+    const PAUSE: Duration = Duration::from_secs(33);
+    let reading = buckets().into_iter().map(async |(_, bucket)| {
+        let staging = opened(&bucket).await;
+        let staged = staging.put(&report(), "flv", stream::iter(pieces())).await;
+        let mut content = staging
+            .open_checked(&claim(&staged.expect("it is staged")))
+            .await
+            .expect("it is there");
+        let mut size = content.try_next().await.expect("it comes").expect("a piece").len();
+        tokio::time::sleep(PAUSE).await;
+        while let Some(piece) = content.try_next().await.expect("it goes on") {
+            size += piece.len();
+        }
+        assert_eq!(size, 18_000_000);
+    });
+    futures::future::join_all(reading).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_the_store_gave_up_or_has_no_room_for_is_the_stores_fault() {
+    for (stand_in, bucket) in buckets() {
+        for (status, code) in
+            [("404 Not Found", "NoSuchUpload"), ("403 Forbidden", "QuotaExceeded")]
+        {
+            let (gate, through) = Gate::before(&bucket);
+            let staging = opened(&through).await;
+            let body: &'static str = format!("<Error><Code>{code}</Code></Error>").leak();
+            let turning = pieces().enumerate().map(|(at, piece)| {
+                if at == 45 {
+                    gate.set(Way::Answered(status, body));
+                }
+                piece
+            });
+            let put = staging.put(&report(), "flv", stream::iter(turning)).await;
+            let error = put.expect_err("it is refused");
+            assert!(error.is_down(), "{}", told(&error));
+            assert_eq!(error.is_full(), code == "QuotaExceeded", "{}", told(&error));
+            gate.set(Way::Open);
+            assert_eq!(staging.objects("").count().await, 0);
+            let staged = staging.put(&report(), "flv", stream::iter(pieces())).await;
+            staging.remove(&staged.expect("the store is well").object).await.expect("it can be");
+        }
+        // Nobody could tell the store to forget the parts.
+        assert!(stand_in.unfinished(&bucket).is_none_or(|count| count == 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_away_as_a_process_starts_is_waited_for() {
+    for (_, bucket) in buckets() {
+        let (gate, through) = Gate::before(&bucket);
+        gate.set(Way::Answered("500 Internal Server Error", ""));
+        let store = store(&through);
+        let (opened, ()) =
+            tokio::join!(Staging::within_patiently(store, Duration::from_secs(60)), async {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                gate.set(Way::Open);
+            });
+        opened.expect("it came back");
+        gate.set(Way::Answered("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>"));
+        let refused =
+            Staging::within_patiently(self::store(&through), Duration::from_secs(60)).await;
+        assert!(told(&refused.expect_err("it is refused")).contains("AccessDenied"));
     }
 }

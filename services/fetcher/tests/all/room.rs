@@ -123,3 +123,48 @@ async fn a_file_that_can_t_fit_is_not_begun_and_what_is_smaller_comes() {
     work(&fetcher, &report).await.expect("a report fits");
     assert_eq!(house.objects().await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_staging_refuses_although_it_can_be_written_waits_by_itself_and_is_nobodys_fault() {
+    let options = Options { sessions: 1, recordings: 1.0, ..Options::default() };
+    let house = House::new(options).await;
+    let (fetcher, lsid) = (house.fetcher(), house.lsids().remove(0));
+    let due = house.due(house.recording(&lsid, Kind::SessionRecording, None));
+    let recording = house.task(due).await;
+    // Nothing can be laid below what is no folder.
+    let stone = house.folder().join(house.host().as_str()).join("session-recording");
+    fs::create_dir_all(stone.parent().expect("it has one")).expect("a writable folder");
+    fs::write(&stone, "").expect("a writable folder");
+    let refused = work(&fetcher, &recording).await;
+    assert!(matches!(refused, Err(Failure::Down(_))), "it may be staging as a whole: {refused:?}");
+    fetcher.probe().await.expect("staging can be written");
+    for _ in 0..3 {
+        let refused = work(&fetcher, &recording).await;
+        let Err(failure @ Failure::NotYet(_)) = refused else { panic!("{refused:?}") };
+        assert!(failure.to_string().contains("could not stage"), "{failure}");
+    }
+    // A process that has just started does not know of it.
+    assert!(matches!(work(&house.fetcher(), &recording).await, Err(Failure::Down(_))));
+    fs::remove_file(&stone).expect("it is there");
+    work(&fetcher, &recording).await.expect("it is taken");
+    // From now on it is news again.
+    fs::remove_dir_all(&stone).expect("it is there");
+    fs::write(&stone, "").expect("a writable folder");
+    assert!(matches!(work(&fetcher, &recording).await, Err(Failure::Down(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_staged_where_a_share_was_unmounted() {
+    let house = House::new(Options { sessions: 1, recordings: 1.0, ..Options::default() }).await;
+    let (fetcher, lsid) = (house.fetcher(), house.lsids().remove(0));
+    let due = house.due(house.recording(&lsid, Kind::SessionRecording, None));
+    let recording = house.task(due).await;
+    fs::remove_dir_all(house.folder().join(".sluice")).expect("as an empty mount point");
+    for _ in 0..2 {
+        let outcome = work(&fetcher, &recording).await;
+        let Err(failure @ Failure::Down(_)) = outcome else { panic!("{outcome:?}") };
+        assert!(failure.to_string().contains("is the share mounted"), "{failure}");
+        assert!(fetcher.probe().await.is_err());
+    }
+    assert_eq!(files(house.folder()), Vec::<PathBuf>::new());
+}
