@@ -14,6 +14,8 @@ use super::{Account, SharedError};
 const WAIT_MAX: Duration = Duration::from_secs(5);
 /// A place that is used later than this is lost: requests that were held up would leave at once. Its request is not.
 const LATE_MAX: Duration = Duration::from_millis(50);
+/// How far ahead the first place is at most, for the time that the record takes to answer.
+const TRIP_MAX: Duration = Duration::from_millis(500);
 /// Who finds everything booked comes back at a moment of its own, up to so much later.
 const STAGGER_MILLIS: u64 = 20;
 
@@ -33,6 +35,8 @@ pub(crate) struct Budget {
 #[derive(Default)]
 struct Held {
     places: VecDeque<Place>,
+    /// How long the record took to answer the last time.
+    trip: Duration,
     grant: Grant,
     grant_ends: Option<Instant>,
 }
@@ -120,6 +124,10 @@ impl Budget {
             }
             self.fill_grant(&mut held).await?;
             match self.book(&mut held).await? {
+                // All of them late, again and again: the record takes too long to answer.
+                Ok(()) if begun.elapsed() > WAIT_MAX => {
+                    return Err(BudgetError::Wait(Duration::from_secs(1)));
+                }
                 Ok(()) => {}
                 Err(wait) if Instant::now() + wait > begun + WAIT_MAX => {
                     return Err(BudgetError::Wait(wait));
@@ -136,14 +144,18 @@ impl Budget {
     async fn book(&self, held: &mut Held) -> Result<Result<(), Duration>, BudgetError> {
         let waiting = self.waiting.load(Ordering::Relaxed).max(1);
         let wanted = waiting.min(held.grant.requests);
+        let (asked, trip) = (Instant::now(), held.trip);
         let booked = self
             .account
             .change_passing(|passing, now| {
-                // Both clocks are read as the places are computed, and not after the server has answered.
-                (Instant::now(), now, passing.book(now, wanted, self.per_second))
+                // Both clocks are read as the places are computed, and not after the server has answered. When it will
+                // have, they are not to be late.
+                let then = now + trip;
+                (Instant::now() + trip, then, passing.book(then, wanted, self.per_second))
             })
             .await
             .map_err(BudgetError::Shared)?;
+        held.trip = asked.elapsed().min(TRIP_MAX);
         let (instant, now, booking) = booked;
         let (booking, number) = match booking {
             Ok(booking) => booking,
@@ -263,8 +275,13 @@ impl fmt::Debug for Budget {
 mod tests {
     use std::collections::BTreeMap;
 
+    use chrono::{DateTime, Utc};
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+
     use super::*;
-    use crate::account::AccountRecord;
+    use crate::account::shared::{Own, Read, Shared};
+    use crate::account::{AccountRecord, Lasting, Passing};
 
     fn budgets(processes: usize, per_second: u32, per_hour: u32) -> Vec<Budget> {
         let record = AccountRecord::own();
@@ -311,6 +328,54 @@ mod tests {
         }
         assert!(most <= 20, "{most} in 1.15 s");
         assert!(sent.len() >= 310, "{} in 20 s", sent.len());
+    }
+
+    /// A record that takes its time to be written.
+    #[derive(Debug)]
+    struct Far<V>(Own<V>, Duration);
+
+    impl<V: Clone + fmt::Debug + Send + Sync> Shared<V> for Far<V> {
+        fn read(&self) -> BoxFuture<'_, Result<Option<Read<V>>, SharedError>> {
+            self.0.read()
+        }
+
+        fn write(
+            &self,
+            value: V,
+            read: Option<u64>,
+        ) -> BoxFuture<'_, Result<Option<u64>, SharedError>> {
+            async move {
+                let written = self.0.write(value, read).await;
+                tokio::time::sleep(self.1).await;
+                written
+            }
+            .boxed()
+        }
+
+        fn now(&self) -> DateTime<Utc> {
+            self.0.now()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_far_away_lets_requests_through_and_costs_none_of_the_hour() {
+        for millis in [20, 60, 100, 300] {
+            let trip = Duration::from_millis(millis);
+            let lasting = Arc::new(Own::new(Lasting::default()));
+            let passing = Arc::new(Far(Own::new(Passing::default()), trip));
+            let record = AccountRecord::new(lasting, passing);
+            let budget = Budget::new(Account::new(record), (20, 256), None);
+            let begun = Instant::now();
+            let mut sent = 0;
+            while begun.elapsed() < Duration::from_secs(60) {
+                match budget.wait().await {
+                    Ok(_) => sent += 1,
+                    Err(BudgetError::Wait(_)) => break,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            assert!(sent >= 60, "{millis} ms: {sent} in {:?}", begun.elapsed());
+        }
     }
 
     #[tokio::test(start_paused = true)]
