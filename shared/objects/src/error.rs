@@ -218,6 +218,11 @@ impl Said {
         Said(line.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
+    /// What a store says that says nothing.
+    pub(crate) fn silence(for_so_long: std::time::Duration) -> Self {
+        Said(format!("it broke off, or nothing came for {for_so_long:?}"))
+    }
+
     fn has(&self, any: &[&str]) -> bool {
         any.iter().any(|text| self.0.contains(text))
     }

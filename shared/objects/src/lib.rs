@@ -12,6 +12,7 @@
 //! **Absent on purpose.** Retention, digests and naming (their callers'); appending; renaming.
 
 mod error;
+mod reading;
 mod record;
 mod remote;
 mod store;

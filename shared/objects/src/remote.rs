@@ -24,18 +24,11 @@ const RETRY_MAX: Duration = Duration::from_secs(20);
 const RETRIES: usize = 6;
 /// How often a part is tried again: for all of that time, because with it goes all that was sent before it.
 const PART_RETRIES: usize = 1_000;
-/// How often reading goes on where it broke off: each time counts, whenever it comes, in an object of hours.
-const READ_RETRIES: usize = 10;
 
 /// How long one part of an upload may take: the four that are under way at most go through a line of 2 Mbit/s.
 const PART_MAX: Duration = Duration::from_secs(90);
 /// How long any other request may take. Turns in buckets stand on it: what is begun in one ends within its lease.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
-/// How long nothing may come of an object that is read. All of it takes as long as it takes: who writes it elsewhere may
-/// be slow.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Longer than any object takes to be read.
-const READ_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// What the environment says, under the names that the clients know.
 pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
@@ -70,11 +63,12 @@ pub(crate) fn open(
     let client = |options, retries, retried_for| {
         client(url, &scheme, &settings, (options, retry(retries, retried_for)))
     };
-    let unbounded = ClientOptions::new().with_timeout_disabled().with_read_timeout(SILENCE_MAX);
+    // All of an object takes as long as it takes; how long nothing may come of it, its reader minds.
+    let unbounded = ClientOptions::new().with_timeout_disabled();
     Ok(Clients {
         requests: client(within(REQUEST_MAX), RETRIES, RETRY_MAX)?,
         uploads: client(within(PART_MAX), PART_RETRIES, RETRY_MAX)?,
-        reads: client(unbounded, READ_RETRIES, READ_MAX)?,
+        reads: client(unbounded, RETRIES, RETRY_MAX)?,
         prefix,
     })
 }

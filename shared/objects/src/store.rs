@@ -10,12 +10,14 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    GetResultPayload, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    GetOptions, GetResultPayload, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions,
 };
 use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
+use crate::reading::{self, Reading};
 use crate::{Details, OpenError, PutError, StoreError, remote};
 
 /// A part of a local file: what one write takes.
@@ -35,8 +37,8 @@ pub struct Store {
     pub(crate) inner: Arc<dyn ObjectStore>,
     /// The same store, by a client that waits longer for a part.
     pub(crate) uploads: Arc<dyn ObjectStore>,
-    /// The same store, by a client that reads for as long as something comes.
-    reads: Arc<dyn ObjectStore>,
+    /// The same store, by a client without a limit to how long all of an object takes.
+    pub(crate) reads: Arc<dyn ObjectStore>,
     prefix: Path,
     place: Arc<str>,
     pub(crate) part_bytes: usize,
@@ -189,14 +191,13 @@ impl Store {
             .map_err(|source| self.error("write", name, source))
     }
 
-    /// Opens an object for reading.
+    /// Opens an object for reading. However slowly it is taken, it comes whole; what breaks off, or falls silent, is gone on
+    /// with where it stopped.
     ///
     /// # Errors
     /// When it is not there, or the store can't be read.
     pub async fn get(&self, name: &str) -> Result<Fetched, StoreError> {
-        let path = self.path(name)?;
-        let found =
-            self.reads.get(&path).await.map_err(|source| self.error("read", name, source))?;
+        let found = self.opened(name, GetOptions::default()).await?;
         let size = found.meta.size;
         let (store, name) = (self.clone(), name.to_owned());
         let stream = match found.payload {
@@ -207,7 +208,8 @@ impl Store {
                     .boxed()
             }
             GetResultPayload::Stream(stream) => {
-                stream.map_err(move |source| store.error("read", &name, source)).boxed()
+                let etag = found.meta.e_tag;
+                reading::resumed(Reading { store, name, etag, size, at: 0, stream }).boxed()
             }
         };
         Ok(Fetched { size, stream })

@@ -192,7 +192,7 @@ impl Upload {
                 self.is_ended = true;
                 Ok(true)
             }
-            Err(source) => match self.store.error("write", name, source) {
+            Err(source) => match self.failed_at(name, source) {
                 error if create_only && error.is_taken() => Ok(false),
                 error => Err(error),
             },
@@ -240,8 +240,12 @@ impl Upload {
 
     /// What is gone while it is written is an upload that the store gave up: that says nothing about the content.
     fn failed(&self, source: object_store::Error) -> StoreError {
+        self.failed_at(&self.name, source)
+    }
+
+    fn failed_at(&self, name: &str, source: object_store::Error) -> StoreError {
         let said = Said::of(&source);
-        match self.store.error("write", &self.name, source) {
+        match self.store.error("write", name, source) {
             StoreError::Gone { object, place } => {
                 StoreError::Failed { deed: "write", object, place, source: said }
             }

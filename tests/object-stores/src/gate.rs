@@ -19,6 +19,8 @@ pub enum Way {
     Open,
     /// Nobody answers: connections are closed.
     Closed,
+    /// Nobody answers, and connections stay.
+    Silent,
     /// Each request is answered with this status and body, and gets no further.
     Answered(&'static str, &'static str),
     /// So many bytes get to the stand-in, then the gate is closed.
@@ -94,6 +96,7 @@ fn serve(stream: TcpStream, behind: u16, shared: &Mutex<Shared>) {
     // What breaks off here is what the tests want to see on the other side.
     let _ = match way {
         Way::Closed => stream.shutdown(Shutdown::Both),
+        Way::Silent => std::io::copy(&mut &stream, &mut std::io::sink()).map(drop),
         Way::Answered(status, body) => answer(&stream, status, body),
         Way::Open | Way::ClosedAfter(_) => forward(stream, behind, shared),
     };
