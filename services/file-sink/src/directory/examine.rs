@@ -128,7 +128,7 @@ impl Directory {
                 Ok(false) if of != file => self.is_known_by_now(of),
                 known => known,
             };
-            // A record that can't be read is told of by itself, and its file is nobody's as far as anybody can tell.
+            // An entry that can't be read is told of by itself, and its file is nobody's as far as anybody can tell.
             let known = known.or_else(|error| self.unproven(None, error).map(|_| false))?;
             if !known {
                 tell(Found::Foreign(file));
@@ -142,7 +142,8 @@ impl Directory {
         let Ok(name) = name.parse::<RelativePath>() else { return Ok(false) };
         let Some(owner) = self.ledger.owner(&name)? else { return Ok(false) };
         let entry = self.ledger.entry(&Key::of_artifact(&owner))?;
-        Ok(entry.is_some_and(|entry| entry.name() == Some(&name)))
+        let key = |name: &RelativePath| Key::of_name(name).as_name();
+        Ok(entry.is_some_and(|entry| entry.name().map(key) == Some(key(&name))))
     }
 
     /// What can't be read is told as such, unless the whole can't be: then the destination is down.
