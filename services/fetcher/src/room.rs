@@ -26,8 +26,8 @@ pub(crate) const WAIT: Duration = Duration::from_secs(15);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// How often staging is gone through while it is under its floor: going through it takes a tenth of the time at most.
 const SWEEP_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// How long it is told that staging did not take something: longer than anything waits before it is tried again.
-const REFUSED_FOR: Duration = Duration::from_secs(2 * 3_600);
+/// How long it is known that staging did not take something: longer than it waits before it is tried again.
+const REFUSED_FOR: Duration = Duration::from_secs(80 * 60);
 /// Files that wait for room, and what was refused, are remembered, up to so many.
 const WAITING_MAX: usize = 10_000;
 
@@ -52,8 +52,16 @@ struct Files {
     promised: u64,
     /// Files that had no room, with the bytes that they need, and when they last asked.
     waiting: HashMap<ArtifactId, (u64, Instant)>,
-    /// What staging did not take, for what reason, and when that was last.
-    refused: HashMap<ArtifactId, (String, Instant)>,
+    refused: HashMap<ArtifactId, Refusal>,
+}
+
+/// Something that staging did not take.
+#[derive(Debug)]
+struct Refusal {
+    why: String,
+    at: Instant,
+    /// Whether staging could be written all the same.
+    alone: bool,
 }
 
 /// Why something is not fetched now.
@@ -224,7 +232,22 @@ impl StagingRoom {
         if files.refused.len() >= WAITING_MAX {
             files.refused.clear();
         }
-        files.refused.insert(artifact.clone(), (why, Instant::now())).is_some()
+        files.forget_refusals();
+        let alone = files.refused.get(artifact).is_some_and(|before| before.alone);
+        let refusal = Refusal { why, at: Instant::now(), alone };
+        files.refused.insert(artifact.clone(), refusal).is_some()
+    }
+
+    /// Notes that staging could be written although it did not take this.
+    pub(crate) fn refused_alone(&self, artifact: &ArtifactId) {
+        if let Some(refusal) = self.files().refused.get_mut(artifact) {
+            refusal.alone = true;
+        }
+    }
+
+    /// Whether staging tells its room, as a disk does.
+    pub(crate) async fn is_told(&self) -> bool {
+        self.seen().await.is_some()
     }
 
     /// Notes that something is there.
@@ -256,12 +279,13 @@ impl StagingRoom {
         largest.map(|(artifact, (bytes, _))| (artifact.clone(), *bytes))
     }
 
-    /// What was refused last.
+    /// What was refused last although staging could be written.
     fn refused_last(&self) -> Option<(ArtifactId, String)> {
         let mut files = self.files();
-        files.refused.retain(|_, (_, at)| at.elapsed() < REFUSED_FOR);
-        let last = files.refused.iter().max_by_key(|(_, (_, at))| *at);
-        last.map(|(artifact, (why, _))| (artifact.clone(), why.clone()))
+        files.forget_refusals();
+        let alone = files.refused.iter().filter(|(_, refusal)| refusal.alone);
+        let last = alone.max_by_key(|(_, refusal)| refusal.at);
+        last.map(|(artifact, refusal)| (artifact.clone(), refusal.why.clone()))
     }
 
     /// Looks after the room for as long as it is polled: opens and closes the gates, makes room, and says how it stands.
@@ -318,6 +342,10 @@ impl StagingRoom {
 }
 
 impl Files {
+    fn forget_refusals(&mut self) {
+        self.refused.retain(|_, refusal| refusal.at.elapsed() < REFUSED_FOR);
+    }
+
     fn wait(&mut self, artifact: &ArtifactId, bytes: u64) {
         if self.waiting.len() >= WAITING_MAX {
             self.waiting.clear();

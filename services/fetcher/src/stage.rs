@@ -1,10 +1,12 @@
 //! Content on its way into staging.
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::ArtifactId;
 use futures::Stream;
+use objects::StoreError;
 use queue::Failure;
 use staging::{PutError, Staged};
 
@@ -12,9 +14,12 @@ use crate::failure::Unfetched;
 use crate::room;
 use crate::worker::Fetcher;
 
+/// How long staging may take to say that it can be written.
+const PROBE_MAX: Duration = Duration::from_secs(30);
+
 impl Fetcher {
     /// Stages content of about this size (0: not known). Where staging does not take it, nothing counts against its
-    /// message; one that staging refuses again although it can be written waits by itself, longer each time: to ask the
+    /// message, unless it is one that no store could take. One that staging refuses again although it can be written waits by itself, longer each time: to ask the
     /// appliance for it costs a whole download.
     pub(crate) async fn stage<S, E>(
         &self,
@@ -36,25 +41,28 @@ impl Fetcher {
             Err(PutError::Content { cause, .. }) => return Err(cause.into()),
             Err(PutError::Store { object, cause }) => (object, cause),
         };
-        let (is_full, is_down) = (cause.is_full(), cause.is_down());
+        let (is_full, is_name) = (cause.is_full(), matches!(cause, StoreError::Name { .. }));
         let error: PutError<E> = PutError::Store { object, cause };
-        // A disk tells its room, and what does not fit is not asked for before it does.
-        if is_full && self.staging.room().is_some() {
-            return Err(Unfetched::Failed(Failure::NoRoom {
-                wait: room::WAIT,
-                cause: error.into(),
-            }));
-        }
-        if !is_down {
+        if is_name {
             return Err(Unfetched::Failed(Failure::Retry(error.into())));
         }
         let failure = Failure::Down(error.into());
         let again = self.room.refused(artifact, failure.to_string());
-        Err(Unfetched::Failed(match failure {
-            Failure::Down(cause) if again && self.staging.probe().await.is_ok() => {
-                Failure::NotYet(cause)
-            }
-            failure => failure,
+        let Failure::Down(cause) = failure else { unreachable!("it was just made") };
+        Err(Unfetched::Failed(if !again && is_full && self.room.is_told().await {
+            // A disk tells its room, and what does not fit is not asked for before it does.
+            Failure::NoRoom { wait: room::WAIT, cause }
+        } else if again && self.takes_something().await {
+            self.room.refused_alone(artifact);
+            Failure::NotYet(cause)
+        } else {
+            Failure::Down(cause)
         }))
+    }
+
+    /// Whether staging can be written, as far as it tells in time.
+    async fn takes_something(&self) -> bool {
+        let probed = tokio::time::timeout(PROBE_MAX, self.staging.probe()).await;
+        probed.is_ok_and(|probed| probed.is_ok())
     }
 }

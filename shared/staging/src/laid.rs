@@ -28,7 +28,7 @@ struct Attempts {
 }
 
 impl Staging {
-    /// The folders `<site>/<kind>/<day>` that hold something: of one site and kind in the order of their days.
+    /// The folders `<site>/<kind>/<day>`: of one site and kind in the order of their days.
     ///
     /// # Errors
     /// When the store can't be listed.

@@ -39,6 +39,8 @@ const OPEN_AGAIN: Duration = Duration::from_secs(2);
 pub struct Staging {
     pub(crate) store: Store,
     mark_seen: Arc<Mutex<Option<Instant>>>,
+    /// One name per process: two must not delete each other's, and what can't be deleted is one object.
+    probe: Arc<str>,
 }
 
 /// What became of a put: the parts of a claim check that only the content tells.
@@ -143,7 +145,8 @@ impl Staging {
     }
 
     fn of(store: Store) -> Staging {
-        Staging { store, mark_seen: Arc::default() }
+        let probe = format!("{PROBE}-{:08x}", rand::random::<u32>()).into();
+        Staging { store, mark_seen: Arc::default(), probe }
     }
 
     /// The store's URL, without credentials.
@@ -252,6 +255,7 @@ impl Staging {
     /// # Errors
     /// When the store does not take it.
     pub async fn lay_fact(&self, object: &str, fact: &[u8]) -> Result<(), StoreError> {
+        self.still_marked().await?;
         let fact = Bytes::copy_from_slice(fact);
         self.store.put_small(&fact_of(object), fact, false).await
     }
@@ -351,16 +355,14 @@ impl Staging {
     }
 
     async fn probe_writing(&self) -> Result<(), StagingError> {
-        // One name per probe: two processes must not delete each other's.
-        let probe = format!("{PROBE}-{:08x}", rand::random::<u32>());
         let bytes = Bytes::from_static(b"probe");
-        let mut written = self.store.put_small(&probe, bytes.clone(), false).await;
+        let mut written = self.store.put_small(&self.probe, bytes.clone(), false).await;
         // A store may take the one and not the other.
         if written.is_ok() && self.store.folder().is_none() {
-            written = self.store.put_in_parts(&probe, bytes).await;
+            written = self.store.put_in_parts(&self.probe, bytes).await;
         }
-        written.map_err(StagingError::Store)?;
-        self.store.delete(&probe).await.map_err(StagingError::Store)
+        let deleted = self.store.delete(&self.probe).await;
+        written.and(deleted).map_err(StagingError::Store)
     }
 
     /// The room on its disk; none where that can't be told, as of a bucket.
@@ -375,26 +377,22 @@ impl Staging {
     /// Whether the store bears our mark. It is read, not only looked at: only then a store says whether it is the bucket
     /// that is not there.
     async fn is_marked(&self) -> Result<bool, StagingError> {
-        match self.store.get(MARK).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_gone() => Ok(false),
-            Err(error) => Err(StagingError::Store(error)),
-        }
+        let mark = self.store.read_record(MARK).await.map_err(StagingError::Store)?;
+        Ok(mark.is_some())
     }
 
-    /// Before something is written: nothing is to be laid into what is not staging any more.
+    /// Before something is begun to be written: nothing is to be laid into what is not staging any more.
     async fn still_marked(&self) -> Result<(), StoreError> {
         let seen = || self.mark_seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen().is_some_and(|seen| seen.elapsed() < MARK_SEEN) {
             return Ok(());
         }
-        match self.store.get(MARK).await {
-            Ok(_) => {
+        match self.store.read_record(MARK).await? {
+            Some(_) => {
                 *seen() = Some(Instant::now());
                 Ok(())
             }
-            Err(error) if error.is_gone() => Err(self.unmounted()),
-            Err(error) => Err(error),
+            None => Err(self.unmounted()),
         }
     }
 
@@ -412,9 +410,9 @@ impl Staging {
         if !cause.is_gone() {
             return cause;
         }
-        match self.store.get(MARK).await {
-            Ok(_) => cause,
-            Err(error) if error.is_gone() => self.unmounted(),
+        match self.store.read_record(MARK).await {
+            Ok(Some(_)) => cause,
+            Ok(None) => self.unmounted(),
             Err(error) => error,
         }
     }

@@ -191,24 +191,63 @@ fn pieces() -> impl Iterator<Item = Result<Bytes, io::Error>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_slowly_is_read_whole() {
-    // Longer than any request may take.
+async fn what_is_read_slowly_is_read_whole_also_when_it_breaks_off() {
+    // Longer than any request may take, and than the client itself goes on where it broke off.
     const PAUSE: Duration = Duration::from_secs(33);
     let reading = buckets().into_iter().map(async |(_, bucket)| {
-        let staging = opened(&bucket).await;
+        let (gate, through) = Gate::before(&bucket);
+        let staging = opened(&through).await;
         let staged = staging.put(&report(), "flv", stream::iter(pieces())).await;
-        let mut content = staging
-            .open_checked(&claim(&staged.expect("it is staged")))
-            .await
-            .expect("it is there");
+        let claim = claim(&staged.expect("it is staged"));
+        let mut content = staging.open_checked(&claim).await.expect("it is there");
         let mut size = content.try_next().await.expect("it comes").expect("a piece").len();
         tokio::time::sleep(PAUSE).await;
-        while let Some(piece) = content.try_next().await.expect("it goes on") {
-            size += piece.len();
-        }
+        gate.set(Way::Closed);
+        let opening = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            gate.set(Way::Open);
+        };
+        let rest = async {
+            while let Some(piece) = content.try_next().await.expect("it goes on") {
+                size += piece.len();
+            }
+        };
+        tokio::join!(opening, rest);
         assert_eq!(size, 18_000_000);
     });
     futures::future::join_all(reading).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_falls_silent_is_down_soon() {
+    let looking = buckets().into_iter().map(async |(_, bucket)| {
+        let (gate, through) = Gate::before(&bucket);
+        let staging = opened(&through).await;
+        let staged = stage(&staging, b"x").await;
+        gate.set(Way::Silent);
+        let began = std::time::Instant::now();
+        let error = staging.open_checked(&claim(&staged)).await.expect_err("it says nothing");
+        assert!(error.is_down() && told(&error).contains("nothing came"), "{}", told(&error));
+        // Before the lease of whoever wants it ends.
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        gate.set(Way::Open);
+        staging.open_checked(&claim(&staged)).await.expect("it is well");
+    });
+    futures::future::join_all(looking).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_leaves_nothing() {
+    for (_, bucket) in buckets() {
+        let (gate, through) = Gate::before(&bucket);
+        let staging = opened(&through).await;
+        gate.set(Way::Answered("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>"));
+        staging.probe().await.expect_err("it can't be written");
+        gate.set(Way::Open);
+        staging.probe().await.expect("it can be written");
+        let left = store(&bucket).list(".sluice").count().await;
+        assert_eq!(left, 1, "the mark");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +287,7 @@ async fn a_bucket_that_is_away_as_a_process_starts_is_waited_for() {
         let store = store(&through);
         let (opened, ()) =
             tokio::join!(Staging::within_patiently(store, Duration::from_secs(60)), async {
-                tokio::time::sleep(Duration::from_secs(4)).await;
+                tokio::time::sleep(Duration::from_secs(10)).await;
                 gate.set(Way::Open);
             });
         opened.expect("it came back");
