@@ -2,7 +2,8 @@
 //!
 //! Below the floor of the settings what all have goes at once, whatever its age; if that is not enough, recordings wait,
 //! and below the lowest floor everything does. Waiting is nobody's failure: the routes are closed, and what is in hand
-//! all the same (asked for again, or begun before) comes again after a while.
+//! all the same (asked for again, or begun before) comes again after a while. What staging refuses for another reason is
+//! told here, too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,7 @@ struct Files {
     promised: u64,
     /// Files that had no room, with the bytes that they need, and when they last asked.
     waiting: HashMap<ArtifactId, (u64, Instant)>,
+    /// What staging did not take.
     refused: HashMap<ArtifactId, Refusal>,
 }
 

@@ -19,8 +19,8 @@ const PROBE_MAX: Duration = Duration::from_secs(30);
 
 impl Fetcher {
     /// Stages content of about this size (0: not known). Where staging does not take it, nothing counts against its
-    /// message, unless it is one that no store could take. One that staging refuses again although it can be written waits by itself, longer each time: to ask the
-    /// appliance for it costs a whole download.
+    /// message, unless it is one that no store could take. One that staging refuses again although it can be written
+    /// waits by itself, longer each time: to ask the appliance for it costs a whole download.
     pub(crate) async fn stage<S, E>(
         &self,
         artifact: &ArtifactId,
@@ -48,15 +48,16 @@ impl Fetcher {
         }
         let failure = Failure::Down(error.into());
         let again = self.room.refused(artifact, failure.to_string());
-        let Failure::Down(cause) = failure else { unreachable!("it was just made") };
-        Err(Unfetched::Failed(if !again && is_full && self.room.is_told().await {
-            // A disk tells its room, and what does not fit is not asked for before it does.
-            Failure::NoRoom { wait: room::WAIT, cause }
-        } else if again && self.takes_something().await {
+        let alone = again && self.takes_something().await;
+        if alone {
             self.room.refused_alone(artifact);
-            Failure::NotYet(cause)
-        } else {
-            Failure::Down(cause)
+        }
+        // A disk tells its room, and what does not fit is not asked for before it does.
+        let lacks_room = is_full && self.room.is_told().await;
+        Err(Unfetched::Failed(match failure {
+            Failure::Down(cause) if alone => Failure::NotYet(cause),
+            Failure::Down(cause) if lacks_room => Failure::NoRoom { wait: room::WAIT, cause },
+            failure => failure,
         }))
     }
 

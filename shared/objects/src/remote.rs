@@ -20,7 +20,7 @@ const SETTINGS_PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 const DEFAULTS: [(&str, &str); 1] = [("aws_disable_bulk_delete", "true")];
 /// How long a request is tried again for by itself; what takes longer is an outage, which the callers wait out.
 const RETRY_MAX: Duration = Duration::from_secs(20);
-/// How often a small request is tried again, within two seconds: its callers try again themselves.
+/// How often a small request is tried again, and an object asked for, within seconds: their callers try again themselves.
 const RETRIES: usize = 6;
 /// How often a part is tried again: for all of that time, because with it goes all that was sent before it.
 const PART_RETRIES: usize = 1_000;
