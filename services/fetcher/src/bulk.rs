@@ -7,7 +7,6 @@ use std::time::Duration;
 use appliance::{ApplianceError, Download, Recourse};
 use bytes::Bytes;
 use chrono::Utc;
-use domain::facts::ClaimCheck;
 use domain::{Family, Lsid};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -173,13 +172,7 @@ impl Fetcher {
         let xml = futures::stream::iter([Ok::<_, std::convert::Infallible>(split.xml)]);
         let staged = self.stage(&wanted.artifact, "xml", xml, size).await?;
         Ok(Fetched {
-            claim: ClaimCheck {
-                object: staged.object,
-                size: staged.size,
-                digest: staged.digest,
-                content,
-                extension: "xml".to_owned(),
-            },
+            claim: staged.claim(content, "xml"),
             particulars: session.particulars(),
             recordings: report::recordings(&session, wanted.artifact.site(), family),
         })

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use appliance::{ApplianceError, Download};
 use bytes::Bytes;
-use domain::facts::ClaimCheck;
 use domain::{ArtifactId, Kind};
 use futures::{Stream, TryStreamExt};
 use opentelemetry::KeyValue;
@@ -89,14 +88,9 @@ impl Fetcher {
                 return Err(unfetched);
             }
         };
+        let digest = staged.digest;
         Ok(Fetched {
-            claim: ClaimCheck {
-                object: staged.object,
-                size: staged.size,
-                digest: staged.digest,
-                content: staged.digest,
-                extension,
-            },
+            claim: staged.claim(digest, &extension),
             particulars: wanted.particulars.clone(),
             recordings: Vec::new(),
         })

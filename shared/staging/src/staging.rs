@@ -54,6 +54,14 @@ pub struct Staged {
     pub digest: Digest,
 }
 
+impl Staged {
+    /// The claim check of content with this canonical digest, which a file of this extension is to hold.
+    pub fn claim(self, content: Digest, extension: &str) -> ClaimCheck {
+        let Staged { object, size, digest } = self;
+        ClaimCheck { object, size, digest, content, extension: extension.to_owned() }
+    }
+}
+
 impl Staging {
     /// Opens (or makes) staging at a URL: `file://`, `s3://`, `az://`, `gs://`.
     ///

@@ -7,21 +7,9 @@ use bytes::Bytes;
 use domain::facts::ClaimCheck;
 use domain::{ArtifactId, Family};
 use futures::{StreamExt, TryStreamExt, stream};
-use object_stores::{Bucket, Gate, StandIn, Way};
+use object_stores::{Bucket, Gate, Way, buckets};
 use objects::Store;
 use staging::{PutError, Staged, Staging, StagingError};
-
-/// The stand-ins that are there, each with a new bucket.
-fn buckets() -> Vec<(&'static StandIn, Bucket)> {
-    let all = [("moto_server", StandIn::s3()), ("azurite-blob", StandIn::azure())];
-    let there = all.into_iter().filter_map(|(program, stand_in)| {
-        if stand_in.is_none() {
-            println!("skipped: there is no {program} (make tools)");
-        }
-        stand_in
-    });
-    there.map(|stand_in| (stand_in, stand_in.bucket())).collect()
-}
 
 fn store(bucket: &Bucket) -> Store {
     Store::open_bucket(&bucket.url, bucket.settings.clone()).expect("a bucket")
@@ -45,13 +33,7 @@ async fn stage(staging: &Staging, content: &[u8]) -> Staged {
 }
 
 fn claim(staged: &Staged) -> ClaimCheck {
-    ClaimCheck {
-        object: staged.object.clone(),
-        size: staged.size,
-        digest: staged.digest,
-        content: staged.digest,
-        extension: "xml".to_owned(),
-    }
+    staged.clone().claim(staged.digest, "xml")
 }
 
 /// An error with its causes.

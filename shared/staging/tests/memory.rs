@@ -33,13 +33,8 @@ async fn a_large_stream_goes_in_and_out_in_flat_memory() {
     });
     let staged = staging.put(&artifact, "nsb", pieces).await.expect("it is staged");
     assert_eq!(staged.size, 256 * MIB);
-    let claim = domain::facts::ClaimCheck {
-        object: staged.object,
-        size: staged.size,
-        digest: staged.digest,
-        content: staged.digest,
-        extension: "nsb".to_owned(),
-    };
+    let digest = staged.digest;
+    let claim = staged.claim(digest, "nsb");
     let content = staging.open_checked(&claim).await.expect("it is there");
     let read = content.try_fold(0, async |sum, piece| Ok(sum + piece.len() as u64)).await;
     assert_eq!(read.expect("it is whole"), 256 * MIB);

@@ -28,13 +28,7 @@ fn report() -> ArtifactId {
 }
 
 fn claim(staged: &Staged) -> ClaimCheck {
-    ClaimCheck {
-        object: staged.object.clone(),
-        size: staged.size,
-        digest: staged.digest,
-        content: staged.digest,
-        extension: "xml".to_owned(),
-    }
+    staged.clone().claim(staged.digest, "xml")
 }
 
 async fn stage(staging: &Staging, text: &'static str) -> Staged {

@@ -48,6 +48,18 @@ enum Sort {
     Azure,
 }
 
+/// The stand-ins that are there, each with a new bucket; of the others it says that they are skipped.
+pub fn buckets() -> Vec<(&'static StandIn, Bucket)> {
+    let all = [("moto_server", StandIn::s3()), ("azurite-blob", StandIn::azure())];
+    let there = all.into_iter().filter_map(|(program, stand_in)| {
+        if stand_in.is_none() {
+            println!("skipped: there is no {program} (make tools)");
+        }
+        stand_in
+    });
+    there.map(|stand_in| (stand_in, stand_in.bucket())).collect()
+}
+
 impl StandIn {
     /// The stand-in for S3, if its program is there.
     pub fn s3() -> Option<&'static StandIn> {

@@ -4,25 +4,13 @@ use std::time::Duration;
 
 use domain::{Conflict, Digest};
 use file_sink::{Bucket, Directory, Found, NoClobber, WithoutIdentity};
-use object_stores::{Gate, StandIn, Way};
+use object_stores::{Gate, Way, buckets};
 use objects::{Details, Store};
 use queue::{Failure, Worker as _};
 use tokio::runtime::Handle;
 
 use crate::house::House;
 use crate::stand::rules;
-
-/// The stand-ins that are there, each with a new bucket.
-fn buckets() -> Vec<(&'static StandIn, object_stores::Bucket)> {
-    let all = [("moto_server", StandIn::s3()), ("azurite-blob", StandIn::azure())];
-    let there = all.into_iter().filter_map(|(program, stand_in)| {
-        if stand_in.is_none() {
-            println!("skipped: there is no {program} (make tools)");
-        }
-        stand_in
-    });
-    there.map(|stand_in| (stand_in, stand_in.bucket())).collect()
-}
 
 fn store(bucket: &object_stores::Bucket) -> Store {
     Store::open_bucket(&bucket.url, bucket.settings.clone()).expect("a bucket")
