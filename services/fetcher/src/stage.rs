@@ -32,20 +32,18 @@ impl Fetcher {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Error + Send + Sync + Into<Unfetched> + 'static,
     {
-        let (object, cause) = match self.staging.put_sized(artifact, extension, content, size).await
-        {
+        let error = match self.staging.put_sized(artifact, extension, content, size).await {
             Ok(staged) => {
                 self.room.has_come(artifact);
                 return Ok(staged);
             }
             Err(PutError::Content { cause, .. }) => return Err(cause.into()),
-            Err(PutError::Store { object, cause }) => (object, cause),
+            Err(error) => error,
         };
-        let (is_full, is_name) = (cause.is_full(), matches!(cause, StoreError::Name { .. }));
-        let error: PutError<E> = PutError::Store { object, cause };
-        if is_name {
+        if matches!(error, PutError::Store { cause: StoreError::Name { .. }, .. }) {
             return Err(Unfetched::Failed(Failure::Retry(error.into())));
         }
+        let is_full = error.is_full();
         let failure = Failure::Down(error.into());
         let again = self.room.refused(artifact, failure.to_string());
         let alone = again && self.takes_something().await;

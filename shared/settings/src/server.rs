@@ -196,11 +196,6 @@ impl Staging {
     /// More is a slip of the keyboard.
     const FLOOR_MAX: u64 = 1_000_000_000_000_000;
 
-    /// The folder that the URL names; none where it names a bucket, or where there is none.
-    pub fn directory(&self) -> Option<PathBuf> {
-        self.url.as_deref().and_then(|url| url::file(url).ok())
-    }
-
     pub(crate) fn read(mut table: TableReader<'_>) -> Staging {
         let place = table.optional("url", |value| value.checked(url::place));
         let keep = table.optional("keep", |value| value.duration(0..=3_650 * 86_400));
